@@ -1,0 +1,191 @@
+"""The comparison of one student with its teacher: what reports print and the gate judges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kdeval.cost.figures import CostFigures
+from kdeval.latency.figures import LatencyFigures
+from kdeval.records import Metric, RunHeader
+from kdeval.stats.interval import Interval
+from kdeval.stats.paired import FlipTable
+
+__all__ = [
+    "ALL",
+    "Calibration",
+    "Cell",
+    "Comparison",
+    "Missing",
+    "ModelCalibration",
+    "RunComparison",
+]
+
+ALL = "all"
+"""Name of the slice that holds every sample of a suite."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Samples left out of both sides of a cell, by reason.
+
+    Attributes:
+        teacher_errors: the teacher (alone or with the student) gave a recorded error.
+        student_errors: only the student gave a recorded error.
+        unscored: both answered, but a scorer could not mark one of them.
+        reasons: the reasons as recorded, with their counts, most frequent first (at most ten).
+    """
+
+    teacher_errors: int
+    student_errors: int
+    unscored: int
+    reasons: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """All samples left out."""
+        return self.teacher_errors + self.student_errors + self.unscored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCalibration:
+    """How far one model's probabilities can be believed; lower is better everywhere.
+
+    Attributes:
+        ece: expected calibration error, 15 equal-mass bins.
+        ece_null: mean ECE of a perfectly calibrated model at this n: ECE is biased upwards.
+        ece_p_value: share of such models with an ECE at least this large.
+        brier: multi-class Brier score halved, in [0, 1].
+        log_loss: mean negative log-probability of the reference, in nats; None where some
+            reference had probability zero (see `infinite_log_losses`).
+        temperature: fitted on the calibration half, None when that half is too small.
+        ece_scaled: ECE on the other half after temperature scaling.
+        ece_unscaled: ECE on that same other half before it.
+        log_loss_scaled: log-loss on the other half after temperature scaling.
+        log_loss_unscaled: log-loss on the other half before it.
+    """
+
+    n: int
+    accuracy: float
+    mean_confidence: float
+    ece: float
+    ece_equal_width: float
+    ece_null: float
+    ece_p_value: float
+    brier: float
+    log_loss: float | None
+    infinite_log_losses: int
+    temperature: float | None = None
+    n_temperature: int = 0
+    n_scaled: int = 0
+    ece_scaled: float | None = None
+    ece_unscaled: float | None = None
+    log_loss_scaled: float | None = None
+    log_loss_unscaled: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Calibration of both models on the samples where both gave probabilities.
+
+    Attributes:
+        brier_difference: student's minus teacher's Brier score, paired; positive is worse.
+        reason: why a side is None.
+    """
+
+    teacher: ModelCalibration | None
+    student: ModelCalibration | None
+    brier_difference: Interval | None
+    log_loss_difference: Interval | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One student, one suite, one metric, one slice.
+
+    Attributes:
+        n: pairs that count.
+        clusters: independent units among them, None when every sample is its own.
+        majority: score of always giving the most frequent reference label; None without labels.
+        chance: score of guessing evenly among the labels or choices.
+        retention: student score / teacher score; estimate None, with the reason, where the
+            teacher is not above chance.
+        difference: student score minus teacher score.
+        flips: only for right-or-wrong scores.
+        both_wrong_same: of the samples both got wrong, those with the same output.
+        agreement: share of samples on which both gave the same output.
+        repeats_teacher_error: P(student gives the teacher's wrong output | teacher wrong).
+    """
+
+    suite: str
+    metric: str
+    slice: str
+    n: int
+    missing: Missing
+    clusters: int | None
+    teacher_score: Interval
+    student_score: Interval
+    majority: float | None
+    chance: float | None
+    retention: Interval
+    difference: Interval
+    flips: FlipTable | None
+    both_wrong_same: int | None
+    agreement: Interval | None
+    kappa: float | None
+    repeats_teacher_error: Interval | None
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One student against the teacher.
+
+    Attributes:
+        error_share: share of the student's requests that ended in a recorded error.
+        teacher_error_share: the same of the teacher.
+    """
+
+    teacher: str
+    student: str
+    cells: tuple[Cell, ...]
+    latency: LatencyFigures | None
+    cost: CostFigures | None
+    error_share: float
+    teacher_error_share: float
+    requests: int
+
+    def cell(self, *, suite: str, metric: str, slice: str = ALL) -> Cell | None:
+        """The cell of that name, or None."""
+        for cell in self.cells:
+            if (cell.suite, cell.metric, cell.slice) == (suite, metric, slice):
+                return cell
+        return None
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """Suite names in their order."""
+        return tuple(dict.fromkeys(cell.suite for cell in self.cells))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunComparison:
+    """Every student of a run against its teacher.
+
+    Attributes:
+        confidence: two-sided confidence of every interval in it.
+        metrics: metric name to what its number means.
+        notes: what a reader must know before trusting the numbers (limits, assumptions).
+    """
+
+    name: str
+    header: RunHeader
+    confidence: float
+    metrics: Mapping[str, Metric]
+    students: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+
+    def student(self, name: str) -> Comparison | None:
+        """The comparison of that student, or None."""
+        return next((item for item in self.students if item.student == name), None)

@@ -1,0 +1,1 @@
+"""YAML files to validated configuration; unknown keys are rejected, all errors come at once."""

@@ -1,0 +1,266 @@
+"""What a run's YAML may say; `kdeval schema config` prints it as JSON Schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from kdeval.config.yaml_file import load_yaml_model, nearest
+from kdeval.errors import ConfigError
+
+__all__ = [
+    "CustomModel",
+    "EchoModelConfig",
+    "LatencyProbe",
+    "ModelConfig",
+    "Price",
+    "RecordedColumnsConfig",
+    "RecordedModelConfig",
+    "RunConfig",
+    "SequenceClassifierConfig",
+    "load_config",
+]
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+_CUSTOM = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+_BUILT_IN = ("sequence_classifier", "recorded", "echo")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Named(_Strict):
+    name: str = Field(pattern=_NAME, description="how reports and policies call this model")
+
+
+class SequenceClassifierConfig(_Named):
+    """A transformers sequence classifier: a directory with its weights and tokenizer."""
+
+    type: Literal["sequence_classifier"]
+    path: str = Field(description="directory that AutoModelForSequenceClassification loads")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: float32 on a CPU, the checkpoint's own on an accelerator"
+    )
+    batch_size: int = Field(64, ge=1)
+    max_length: int | None = Field(None, ge=1, description="tokens; default: what the model takes")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="the model's label name to the suite's, where they differ"
+    )
+
+
+class RecordedColumnsConfig(_Strict):
+    """Which column of the file holds what; a column that is not mapped is unknown, never zero."""
+
+    id: str | None = Field(None, description="a column or a template; default: the row number")
+    output: str | None = None
+    score: str | None = Field(None, description="the log's own mark; then no scorer is needed")
+    probabilities: dict[str, str] | str | None = Field(
+        None, description="label to column, or one column that holds a list or a mapping"
+    )
+    log_probabilities: dict[str, str] | str | None = None
+    confidence: str | None = None
+    cost_usd: str | None = None
+    latency_s: str | None = None
+    input_tokens: str | None = None
+    output_tokens: str | None = None
+    error: str | None = None
+
+
+class RecordedModelConfig(_Named):
+    """Predictions that a file already holds: JSONL, CSV, CSV.gz or Parquet."""
+
+    type: Literal["recorded"]
+    path: str
+    columns: RecordedColumnsConfig
+    suite: str | None = Field(None, description="the one suite it answers; default: all")
+
+
+class EchoModelConfig(_Named):
+    """A deterministic fake, for trying a configuration before a model is at hand."""
+
+    type: Literal["echo"]
+    text: str | None = Field(None, description="what it writes; default: the input itself")
+    seed: int = 0
+    fail_share: float = Field(0.0, ge=0, le=1)
+    delay_s: float = Field(0.0, ge=0)
+
+
+class CustomModel(_Named):
+    """A model of your own: any class with `fingerprint` and one of the protocols' methods."""
+
+    type: str = Field(pattern=_CUSTOM, description='"module:Class"')
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="keyword arguments; a `path` is relative to this file"
+    )
+
+
+def _model_tag(value: Any) -> str:
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return kind if kind in _BUILT_IN else "custom"
+
+
+def _check_type(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("type")
+    if kind is None:
+        raise ValueError(f"type is required: {', '.join(_BUILT_IN)}, or 'module:Class'")
+    if kind not in _BUILT_IN and ":" not in str(kind):
+        raise ValueError(
+            f"unknown type {kind!r}; {nearest(str(kind), _BUILT_IN)} "
+            "A class of your own is written 'module:Class'"
+        )
+    return value
+
+
+ModelConfig = Annotated[
+    Annotated[SequenceClassifierConfig, Tag("sequence_classifier")]
+    | Annotated[RecordedModelConfig, Tag("recorded")]
+    | Annotated[EchoModelConfig, Tag("echo")]
+    | Annotated[CustomModel, Tag("custom")],
+    Discriminator(_model_tag),
+]
+
+
+class Price(_Strict):
+    """What a model costs; what is not given stays unknown.
+
+    Per token, per request, or per machine-hour. Machine-hours need `requests_per_hour`, or the
+    latency probe's closed-loop throughput (one request at a time) is used and said so.
+    """
+
+    usd_per_million_input_tokens: float | None = Field(None, ge=0)
+    usd_per_million_output_tokens: float | None = Field(None, ge=0)
+    usd_per_request: float | None = Field(None, ge=0)
+    usd_per_hour: float | None = Field(None, ge=0)
+    requests_per_hour: float | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Price:
+        tokens = (self.usd_per_million_input_tokens, self.usd_per_million_output_tokens)
+        ways = [any(v is not None for v in tokens), self.usd_per_request is not None,
+                self.usd_per_hour is not None]
+        if sum(ways) != 1:
+            raise ValueError(
+                "give exactly one of: usd_per_million_input_tokens with "
+                "usd_per_million_output_tokens; usd_per_request; usd_per_hour"
+            )
+        if ways[0] and any(v is None for v in tokens):
+            raise ValueError(
+                "give both usd_per_million_input_tokens and usd_per_million_output_tokens "
+                "(0 where it is free)"
+            )
+        if self.requests_per_hour is not None and self.usd_per_hour is None:
+            raise ValueError("requests_per_hour goes with usd_per_hour")
+        return self
+
+
+class LatencyProbe(_Strict):
+    """A closed loop at batch 1 over the suites' own inputs, all models in turn."""
+
+    requests: int = Field(64, ge=8, description="measured requests of each model")
+    warmup: int = Field(4, ge=0, description="requests of each model before measuring")
+
+
+class RunConfig(_Strict):
+    """One teacher, any number of students, the suites to ask, what they cost, and a seed."""
+
+    schema_version: Literal[1] = 1
+    name: str | None = Field(None, pattern=_NAME)
+    seed: int = 0
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="two-sided, of every interval")
+    suites: list[str] = Field(min_length=1, description="suite files, relative to this file")
+    teacher: ModelConfig
+    students: list[ModelConfig] = Field(min_length=1)
+    costs: dict[str, Price] = Field(default_factory=dict, description="model name to its price")
+    latency_probe: LatencyProbe | Literal[False] = LatencyProbe()
+
+    @field_validator("teacher", mode="before")
+    @classmethod
+    def _teacher_type(cls, value: Any) -> Any:
+        return _check_type(value)
+
+    @field_validator("students", mode="before")
+    @classmethod
+    def _student_types(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            for item in value:
+                _check_type(item)
+        return value
+
+    @field_validator("latency_probe", mode="before")
+    @classmethod
+    def _probe(cls, value: Any) -> Any:
+        return LatencyProbe() if value is True else value
+
+    @model_validator(mode="after")
+    def _names(self) -> RunConfig:
+        names = [model.name for model in self.models]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two models are called {name!r}: give each a name of its own")
+        for name in self.costs:
+            if name not in names:
+                raise ValueError(f"costs: there is no model {name!r}; {nearest(name, names)}")
+        if len(set(self.suites)) < len(self.suites):
+            raise ValueError("suites: a suite is listed twice")
+        return self
+
+    @property
+    def models(self) -> tuple[Any, ...]:
+        """The teacher first, then the students."""
+        return (self.teacher, *self.students)
+
+
+def load_config(path: str | Path) -> RunConfig:
+    """The configuration at `path`, its relative paths made absolute.
+
+    Raises:
+        ConfigError: listing every problem with its file and line.
+    """
+    path = Path(path)
+    config = load_yaml_model(path, RunConfig)
+    base = path.resolve().parent
+    suites = [str(base / suite) for suite in config.suites]
+    problems = [
+        f"{path}: suites: no such file {name!r} (looked for {file})"
+        for name, file in zip(config.suites, suites, strict=True)
+        if not Path(file).is_file()
+    ]
+    for model in config.models:
+        if isinstance(model, (RecordedModelConfig, SequenceClassifierConfig)) and not (
+            base / model.path
+        ).exists():
+            problems.append(
+                f"{path}: {model.name}: no such path {model.path!r} (looked for {base / model.path})"
+            )
+    if problems:
+        raise ConfigError(problems)
+    return config.model_copy(
+        update={
+            "name": config.name or path.stem,
+            "suites": suites,
+            "teacher": _absolute(config.teacher, base),
+            "students": [_absolute(student, base) for student in config.students],
+        }
+    )
+
+
+def _absolute(model: Any, base: Path) -> Any:
+    if isinstance(model, (RecordedModelConfig, SequenceClassifierConfig)):
+        return model.model_copy(update={"path": str(base / model.path)})
+    if isinstance(model, CustomModel) and isinstance(model.options.get("path"), str):
+        options = {**model.options, "path": str(base / model.options["path"])}
+        return model.model_copy(update={"options": options})
+    return model

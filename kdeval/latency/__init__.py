@@ -1,0 +1,1 @@
+"""How long models take: the probe that measures it and the figures made from it."""

@@ -1,0 +1,83 @@
+"""What a model must offer: small protocols; a capability is an isinstance check.
+
+A model answers a batch of requests with one `Response` each, in order. To say that a single
+request failed it returns `Response(error=...)`; when it raises, the batch is asked again one by
+one, so that a single bad request never takes others with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from kdeval.records import Kind, Message, Response
+
+__all__ = ["ChoiceScorer", "Classifier", "Generator", "Model", "Request"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One thing asked of a model, free of the reference, so that no model can see the answer.
+
+    Attributes:
+        sample_id: only recorded predictions look at it.
+        input: the rendered prompt, or chat messages.
+        labels: the closed label set; classification only.
+        choices: the answers to choose from; multiple choice only.
+        replicate: 0, 1, ... for repeats of the same request.
+    """
+
+    sample_id: str
+    suite: str
+    kind: Kind
+    input: str | tuple[Message, ...]
+    labels: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    replicate: int = 0
+
+    @property
+    def text(self) -> str:
+        """The input as one text: the prompt itself, or "role: content" lines."""
+        if isinstance(self.input, str):
+            return self.input
+        return "\n".join(f"{message.role}: {message.content}" for message in self.input)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Every model.
+
+    `fingerprint` is a digest of all that its answers depend on (weights, tokenizer, chat
+    template, dtype, decoding), so that a changed model is asked again. A model may also declare
+    `answers_by_id = True` (its answers depend on the sample's id: recorded predictions) and
+    `batch_size: int` (how many requests it likes at a time; 32 unless told).
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that the answers depend on."""
+
+
+@runtime_checkable
+class Classifier(Model, Protocol):
+    """Chooses one of a closed set of labels."""
+
+    def classify(self, requests: Sequence[Request]) -> Sequence[Response]:
+        """Responses whose output is one of the request's labels, with `log_probs` per label."""
+
+
+@runtime_checkable
+class ChoiceScorer(Model, Protocol):
+    """Gives each choice of a multiple-choice request a log-probability."""
+
+    def score_choices(self, requests: Sequence[Request]) -> Sequence[Response]:
+        """Responses whose output is the index of the best choice as text ("0", "1", ...)."""
+
+
+@runtime_checkable
+class Generator(Model, Protocol):
+    """Writes text: generation and extraction."""
+
+    def generate(self, requests: Sequence[Request]) -> Sequence[Response]:
+        """Responses whose output is the generated text."""

@@ -1,0 +1,198 @@
+"""The records that every stage reads and writes: Sample, Prediction, Score, ScoredPair, RunHeader.
+
+Absent is unknown: an optional field is None, never 0, NaN or "".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "Kind",
+    "Message",
+    "Metric",
+    "Prediction",
+    "Response",
+    "RunHeader",
+    "Sample",
+    "Score",
+    "ScoredPair",
+    "Timing",
+]
+
+Kind = Literal["classification", "multiple_choice", "extraction", "generation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One chat message."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One thing to ask, with what a right answer is when that is known.
+
+    Attributes:
+        id: unique within its suite.
+        suite: name of the suite it belongs to.
+        task: the task it is an instance of; routing decides per task. Defaults to the suite.
+        input: the rendered prompt, or chat messages.
+        reference: the right answer (a label, a choice, a text or a JSON value) or None.
+        choices: the answers of a multiple-choice sample, in order.
+        labels: the closed label set of a classification suite.
+        slices: tag name to tag value, for example {"domain": "tweets"}.
+        cluster: key of the conversation, document or template that it shares with others.
+        content_hash: digest of what is asked and of the reference; two runs pair by it.
+    """
+
+    id: str
+    suite: str
+    task: str
+    kind: Kind
+    input: str | tuple[Message, ...]
+    reference: Any = None
+    choices: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    slices: Mapping[str, str] = field(default_factory=dict)
+    cluster: str | None = None
+    source: str | None = None
+    content_hash: str
+
+    @property
+    def text(self) -> str:
+        """The input as one text: the prompt itself, or "role: content" lines."""
+        if isinstance(self.input, str):
+            return self.input
+        return "\n".join(f"{message.role}: {message.content}" for message in self.input)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Seconds, on the named clock; a part that was not measured is None.
+
+    Attributes:
+        origin: "wall" (one request at a time), "batch" (the batch's time shared out, no latency
+            anybody would see) or "recorded" (told by a log).
+        total_s: from the request being sent to the last byte of the answer.
+        first_token_s: to the first token of a streamed answer.
+        queue_s: waiting before work on it began.
+    """
+
+    origin: Literal["wall", "batch", "recorded"]
+    total_s: float | None = None
+    first_token_s: float | None = None
+    queue_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """What a model answers to one request; exactly one of `output` and `error` may be absent.
+
+    Attributes:
+        output: the label, the chosen choice's index as text, or the generated text. None only
+            beside an error, or for a recorded prediction that has just a score.
+        log_probs: natural-log probability per label, or per choice index as text.
+        confidence: the model's probability that its output is right, in [0, 1].
+        score: a score in the user's own unit that a log carries; only recorded predictions.
+        cost_usd: what this response cost when it was made.
+        error: why there is no answer: an infrastructure failure, never a wrong answer.
+    """
+
+    output: str | None = None
+    log_probs: Mapping[str, float] | None = None
+    confidence: float | None = None
+    score: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    timing: Timing | None = None
+    cost_usd: float | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """A response, with whose it is and to what.
+
+    Attributes:
+        response_key: content hash of (model fingerprint, request, decoding, replicate).
+        cached: it was in the store before this run asked, so it is not counted as spend.
+    """
+
+    sample_id: str
+    response_key: str
+    model_fingerprint: str
+    replicate: int = 0
+    response: Response
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """What a scorer's number means.
+
+    Attributes:
+        name: the scorer's name as reports print it.
+        higher_is_better: direction.
+        low: smallest possible value, None when unbounded.
+        high: largest possible value, None when unbounded.
+        chance: score of guessing, where that is defined for the sample set.
+        aggregation: how scores of samples become the score of a set.
+    """
+
+    name: str
+    higher_is_better: bool = True
+    low: float | None = 0.0
+    high: float | None = 1.0
+    chance: float | None = None
+    aggregation: Literal["mean"] = "mean"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A finite value, or None with the reason why there is none."""
+
+    scorer: str
+    value: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredPair:
+    """One sample with the teacher's and one student's prediction, both marked by one scorer."""
+
+    sample: Sample
+    student: str
+    teacher_prediction: Prediction
+    student_prediction: Prediction
+    teacher_score: Score
+    student_score: Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHeader:
+    """Where an artefact comes from, enough to make it again.
+
+    Attributes:
+        created: ISO 8601 time in UTC.
+        versions: package name to version.
+        git_revision: of the directory the command ran in, with "+dirty" when it had changes.
+        models: model name to its fingerprint.
+        suites: suite name to the fingerprint of its samples.
+        hardware: processor, core count, accelerator, operating system.
+        command: the command line that made it, without secrets.
+    """
+
+    created: str
+    kdeval: str
+    versions: Mapping[str, str]
+    git_revision: str | None
+    seed: int
+    models: Mapping[str, str]
+    suites: Mapping[str, str]
+    hardware: Mapping[str, str]
+    command: str | None = None

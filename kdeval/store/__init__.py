@@ -1,0 +1,1 @@
+"""The crash-safe prediction store and the files of a run directory."""

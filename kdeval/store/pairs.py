@@ -1,0 +1,189 @@
+"""Scored pairs as Parquet: what a run leaves for comparing, gating and routing.
+
+One row per (suite, sample, student, metric). Two files:
+
+- `samples.parquet`: suite, sample_id, task, kind, text, reference, cluster, content_hash, slices
+  (JSON), labels (JSON);
+- `pairs.parquet`: suite, sample_id, student, metric, and for each of teacher and student:
+  output, score, score_reason, error, confidence, log_probs (list in the order of the suite's
+  labels, or of the choices), input_tokens, output_tokens, latency_s, cost_usd, cached.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kdeval.errors import RunError
+from kdeval.records import Prediction, Sample, Score, ScoredPair
+
+__all__ = [
+    "PAIRS_SCHEMA",
+    "SAMPLES_SCHEMA",
+    "read_table",
+    "write_pairs",
+    "write_samples",
+]
+
+_SIDE = (
+    ("output", pa.string()),
+    ("score", pa.float64()),
+    ("score_reason", pa.dictionary(pa.int32(), pa.string())),
+    ("error", pa.dictionary(pa.int32(), pa.string())),
+    ("confidence", pa.float64()),
+    ("log_probs", pa.list_(pa.float64())),
+    ("input_tokens", pa.int64()),
+    ("output_tokens", pa.int64()),
+    ("latency_s", pa.float64()),
+    ("cost_usd", pa.float64()),
+    ("cached", pa.bool_()),
+)
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+PAIRS_SCHEMA = pa.schema(
+    [("suite", _NAME), ("sample_id", pa.string()), ("student", _NAME), ("metric", _NAME)]
+    + [(f"{side}_{name}", kind) for side in ("teacher", "student") for name, kind in _SIDE]
+)
+
+SAMPLES_SCHEMA = pa.schema(
+    [
+        ("suite", _NAME),
+        ("sample_id", pa.string()),
+        ("task", _NAME),
+        ("kind", _NAME),
+        ("text", pa.string()),
+        ("reference", pa.string()),
+        ("cluster", pa.string()),
+        ("content_hash", pa.string()),
+        ("slices", _NAME),
+        ("labels", _NAME),
+        ("choices", pa.string()),
+    ]
+)
+
+_BATCH = 2_000
+
+
+def _reference_text(reference: Any) -> str | None:
+    if reference is None or isinstance(reference, str):
+        return reference
+    return json.dumps(reference, ensure_ascii=False, sort_keys=True)
+
+
+def _sample_row(sample: Sample) -> dict[str, Any]:
+    return {
+        "suite": sample.suite,
+        "sample_id": sample.id,
+        "task": sample.task,
+        "kind": sample.kind,
+        "text": sample.text,
+        "reference": _reference_text(sample.reference),
+        "cluster": sample.cluster,
+        "content_hash": sample.content_hash,
+        "slices": json.dumps(dict(sample.slices), ensure_ascii=False, sort_keys=True),
+        "labels": None if sample.labels is None else json.dumps(sample.labels, ensure_ascii=False),
+        "choices": (
+            None if sample.choices is None else json.dumps(sample.choices, ensure_ascii=False)
+        ),
+    }
+
+
+def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -> dict[str, Any]:
+    response = prediction.response
+    timing = response.timing
+    return {
+        f"{side}_output": response.output,
+        f"{side}_score": score.value,
+        f"{side}_score_reason": score.reason,
+        f"{side}_error": response.error,
+        f"{side}_confidence": response.confidence,
+        f"{side}_log_probs": _ordered_log_probs(sample, prediction),
+        f"{side}_input_tokens": response.input_tokens,
+        f"{side}_output_tokens": response.output_tokens,
+        f"{side}_latency_s": None if timing is None else timing.total_s,
+        f"{side}_cost_usd": response.cost_usd,
+        f"{side}_cached": prediction.cached,
+    }
+
+
+def _ordered_log_probs(sample: Sample, prediction: Prediction) -> list[float] | None:
+    log_probs = prediction.response.log_probs
+    if log_probs is None:
+        return None
+    keys: Sequence[str]
+    if sample.labels is not None:
+        keys = sample.labels
+    elif sample.choices is not None:
+        keys = [str(index) for index in range(len(sample.choices))]
+    else:
+        return None
+    if any(key not in log_probs for key in keys):
+        return None
+    return [log_probs[key] for key in keys]
+
+
+def _pair_row(pair: ScoredPair) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "suite": pair.sample.suite,
+        "sample_id": pair.sample.id,
+        "student": pair.student,
+        "metric": pair.teacher_score.scorer,
+    }
+    row.update(_side_row("teacher", pair.sample, pair.teacher_prediction, pair.teacher_score))
+    row.update(_side_row("student", pair.sample, pair.student_prediction, pair.student_score))
+    return row
+
+
+def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> int:
+    """Rows written; the file appears whole or not at all, and memory holds one batch."""
+    partial = path.with_name(path.name + ".partial")
+    count = 0
+    batch: list[dict[str, Any]] = []
+    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        for row in rows:
+            batch.append(row)
+            count += 1
+            if len(batch) >= _BATCH:
+                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+                batch.clear()
+        if batch:
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+    partial.replace(path)
+    return count
+
+
+def write_pairs(path: Path, pairs: Iterable[ScoredPair]) -> int:
+    """Number of rows written to `path`, in the order given."""
+    return _write(path, PAIRS_SCHEMA, (_pair_row(pair) for pair in pairs))
+
+
+def write_samples(path: Path, samples: Iterable[Sample]) -> int:
+    """Number of rows written to `path`, in the order given."""
+    return _write(path, SAMPLES_SCHEMA, (_sample_row(sample) for sample in samples))
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """The table of a run as a DataFrame; missing numbers are NaN only in here, inside pandas.
+
+    Raises:
+        RunError: the file is missing, corrupted, or lacks a column.
+    """
+    try:
+        frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
+    except FileNotFoundError:
+        raise RunError(
+            f"{path} is missing: the run did not finish; run the same `kdeval run` again"
+        ) from None
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(
+            f"{path} is corrupted ({error}); delete it and run the same `kdeval run` again: "
+            "recorded predictions are kept"
+        ) from error
+    return frame

@@ -1,0 +1,189 @@
+"""A run on disk: `run.json` (the manifest), the prediction store, and the scored pairs.
+
+    run.json             what was run, by what, how it ended; written last, whole or not at all
+    predictions.sqlite   every response, keyed by content: what makes a run resumable
+    samples.parquet      what was asked (text), one row a sample
+    pairs.parquet        scored pairs, one row a (sample, student, metric)
+    latency.parquet      the latency probe's single measurements, when one was made
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kdeval.errors import RunError
+from kdeval.records import Metric, RunHeader
+from kdeval.store.pairs import read_table
+
+__all__ = ["SCHEMA_VERSION", "ModelEntry", "RunDirectory", "RunManifest", "SuiteEntry"]
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEntry:
+    """One model of a run.
+
+    Attributes:
+        type: the config's `type`.
+        options: the config's other settings, secrets removed.
+        requests: what was asked of it in all, store included.
+        errors: how many of those ended in a recorded error.
+        parameters: number of weights, where the adapter knows.
+        bytes_on_disk: size of its weight files, where the adapter knows.
+        price: the config's price of it, or None: unknown.
+    """
+
+    name: str
+    type: str
+    fingerprint: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    requests: int = 0
+    errors: int = 0
+    parameters: int | None = None
+    bytes_on_disk: int | None = None
+    device: str | None = None
+    dtype: str | None = None
+    price: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteEntry:
+    """One suite of a run, after sampling."""
+
+    name: str
+    kind: str
+    fingerprint: str
+    samples: int
+    metrics: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    slice_keys: tuple[str, ...] = ()
+    clustered: bool = False
+    tasks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunManifest:
+    """What `run.json` holds."""
+
+    name: str
+    header: RunHeader
+    confidence: float
+    teacher: ModelEntry
+    students: tuple[ModelEntry, ...]
+    suites: tuple[SuiteEntry, ...]
+    metrics: Mapping[str, Metric]
+    pairs: int
+    limit: int | None = None
+    schema_version: int = SCHEMA_VERSION
+    kind: str = "kdeval.run"
+
+    @property
+    def models(self) -> tuple[ModelEntry, ...]:
+        """Teacher first, then the students in the config's order."""
+        return (self.teacher, *self.students)
+
+
+class RunDirectory:
+    """A finished run, opened for reading.
+
+    Nothing but the manifest is read until it is asked for.
+    """
+
+    def __init__(self, path: Path, manifest: RunManifest) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunDirectory:
+        """The run at `path`.
+
+        Raises:
+            RunError: no run there, an unfinished one, or one of another schema version.
+        """
+        path = Path(path)
+        file = path / "run.json"
+        if not path.is_dir():
+            raise RunError(f"{path} is not a directory: give the directory that `kdeval run` wrote")
+        if not file.exists():
+            hint = (
+                "the run did not finish: run the same `kdeval run` again, it goes on where it was"
+                if (path / "predictions.sqlite").exists()
+                else "this is no run directory: give the one that `kdeval run` wrote"
+            )
+            raise RunError(f"{file} is missing: {hint}")
+        return cls(path, _read_manifest(file))
+
+    def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """Columns of `kdeval.store.pairs.SAMPLES_SCHEMA`; one row a sample, in the suites' order."""
+        return read_table(self.path / "samples.parquet", columns)
+
+    def pairs(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """Columns of `kdeval.store.pairs.PAIRS_SCHEMA`; one row a (sample, student, metric)."""
+        return read_table(self.path / "pairs.parquet", columns)
+
+    def latencies(self) -> pd.DataFrame | None:
+        """Columns round (int), model (str), seconds (float); None when no probe was made."""
+        file = self.path / "latency.parquet"
+        return read_table(file) if file.exists() else None
+
+
+def write_manifest(path: Path, manifest: RunManifest) -> None:
+    """Writes `run.json` into the directory `path`, whole or not at all."""
+    file = path / "run.json"
+    partial = file.with_name("run.json.partial")
+    text = json.dumps(asdict(manifest), ensure_ascii=False, indent=2, allow_nan=False)
+    partial.write_text(text + "\n", encoding="utf-8")
+    partial.replace(file)
+
+
+def _read_manifest(file: Path) -> RunManifest:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(
+            f"{file} cannot be read ({error}); run the same `kdeval run` again to rewrite it"
+        ) from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise RunError(
+            f"{file}: schema version {version!r}, but this kdeval reads {SCHEMA_VERSION}; "
+            "run it again with this version, or read it with the version in its header"
+        )
+    try:
+        return _manifest_from(data)
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{file} is not a manifest of this version ({error}); run `kdeval run` again"
+        ) from error
+
+
+def _manifest_from(data: dict[str, Any]) -> RunManifest:
+    suites = tuple(
+        SuiteEntry(
+            **{
+                **entry,
+                "metrics": tuple(entry["metrics"]),
+                "labels": None if entry["labels"] is None else tuple(entry["labels"]),
+                "slice_keys": tuple(entry["slice_keys"]),
+                "tasks": tuple(entry["tasks"]),
+            }
+        )
+        for entry in data["suites"]
+    )
+    return RunManifest(
+        **{
+            **data,
+            "header": RunHeader(**data["header"]),
+            "teacher": ModelEntry(**data["teacher"]),
+            "students": tuple(ModelEntry(**entry) for entry in data["students"]),
+            "suites": suites,
+            "metrics": {name: Metric(**entry) for name, entry in data["metrics"].items()},
+        }
+    )
