@@ -1,0 +1,101 @@
+"""Intervals for one proportion."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from scipy import stats
+
+from kdeval.stats.interval import Interval, check_confidence
+
+Side = Literal["two-sided", "lower", "upper"]
+
+
+def clopper_pearson(
+    successes: int, n: int, *, confidence: float = 0.95, side: Side = "two-sided"
+) -> Interval:
+    """Exact interval for a proportion: its coverage is never below `confidence`.
+
+    A one-sided bound spends the whole error on its own end, the other end being 0 or 1: with
+    side="upper" and confidence=0.95, P(p <= high) is at least 0.95.
+
+    Raises:
+        ValueError: Unless 0 <= successes <= n.
+
+    Source: Clopper & Pearson (1934), Biometrika 26.
+    """
+    check_confidence(confidence)
+    _check_counts(successes, n)
+    method = "Clopper-Pearson" if side == "two-sided" else f"Clopper-Pearson ({side})"
+    if n == 0:
+        return _no_samples(confidence, method)
+    tail = (1 - confidence) / 2 if side == "two-sided" else 1 - confidence
+    low, high = 0.0, 1.0
+    if successes > 0 and side != "upper":
+        low = float(stats.beta.ppf(tail, successes, n - successes + 1))
+    if successes < n and side != "lower":
+        high = float(stats.beta.isf(tail, successes + 1, n - successes))
+    return Interval(
+        estimate=successes / n,
+        low=low,
+        high=high,
+        confidence=confidence,
+        method=method,
+        n=n,
+        clusters=None,
+    )
+
+
+def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
+    """Score interval for a proportion; asymptotic, but sound at 0 and n successes.
+
+    Raises:
+        ValueError: Unless 0 <= successes <= n.
+
+    Source: Wilson (1927), JASA 22.
+    """
+    check_confidence(confidence)
+    _check_counts(successes, n)
+    if n == 0:
+        return _no_samples(confidence, "Wilson score")
+    critical = float(stats.norm.isf((1 - confidence) / 2))
+    low, high = wilson_limits(successes / n, n, critical)
+    return Interval(
+        estimate=successes / n,
+        low=low,
+        high=high,
+        confidence=confidence,
+        method="Wilson score",
+        n=n,
+        clusters=None,
+    )
+
+
+def wilson_limits(rate: float, n: float, critical: float) -> tuple[float, float]:
+    """Ends of the score interval; `n` need not be whole (an effective sample size)."""
+    weight = critical**2 / n
+    centre = (rate + weight / 2) / (1 + weight)
+    half = critical / (1 + weight) * math.sqrt(rate * (1 - rate) / n + weight / (4 * n))
+    return (
+        min(max(0.0, centre - half), rate),
+        max(min(1.0, centre + half), rate),
+    )
+
+
+def _check_counts(successes: int, n: int) -> None:
+    if not 0 <= successes <= n:
+        raise ValueError(f"need 0 <= successes <= n, got {successes!r} of {n!r}")
+
+
+def _no_samples(confidence: float, method: str) -> Interval:
+    return Interval(
+        estimate=None,
+        low=None,
+        high=None,
+        confidence=confidence,
+        method=method,
+        n=0,
+        clusters=None,
+        reason="no samples",
+    )
