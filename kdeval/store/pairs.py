@@ -3,7 +3,8 @@
 One row per (suite, sample, student, metric). Two files:
 
 - `samples.parquet`: suite, sample_id, task, kind, text, reference, cluster, content_hash, slices
-  (JSON), labels (JSON);
+  (JSON), labels (JSON), choices (JSON), reference_index (the reference's place among the labels or
+  choices, missing where it has none);
 - `pairs.parquet`: suite, sample_id, student, metric, and for each of teacher and student:
   output, score, score_reason, error, confidence, log_probs (list in the order of the suite's
   labels, or of the choices), input_tokens, output_tokens, latency_s, cost_usd, cached.
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 
 from kdeval.errors import RunError
 from kdeval.records import Prediction, Sample, Score, ScoredPair
+from kdeval.store.choices import choice_readings
 
 __all__ = [
     "PAIRS_SCHEMA",
@@ -65,6 +67,7 @@ SAMPLES_SCHEMA = pa.schema(
         ("slices", _NAME),
         ("labels", _NAME),
         ("choices", pa.string()),
+        ("reference_index", pa.int32()),
     ]
 )
 
@@ -92,7 +95,22 @@ def _sample_row(sample: Sample) -> dict[str, Any]:
         "choices": (
             None if sample.choices is None else json.dumps(sample.choices, ensure_ascii=False)
         ),
+        "reference_index": _reference_index(sample),
     }
+
+
+def _reference_index(sample: Sample) -> int | None:
+    reference = sample.reference
+    if reference is None or isinstance(reference, bool):
+        return None
+    if sample.labels is not None:
+        return sample.labels.index(reference) if reference in sample.labels else None
+    if sample.choices is None:
+        return None
+    if isinstance(reference, int):
+        return reference if 0 <= reference < len(sample.choices) else None
+    readings = choice_readings(str(reference), sample.choices, form="auto")
+    return next(iter(readings)) if len(readings) == 1 else None
 
 
 def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""`kdeval report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+FORMATS = ("md", "json", "baseline")
+
+
+def _formats(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise click.BadParameter(f"{value!r}: give one or more of {', '.join(FORMATS)}")
+    return names
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--format", "formats", default="md,json", show_default=True, callback=_formats,
+              help="Comma-separated: md, json, baseline (ids and scores, for `gate --baseline`).")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory to write [RUN/report].")
+@click.option("--policy", type=click.Path(path_type=Path), help="Judge every student by it, too.")
+@click.option("--no-text", is_flag=True, help="Leave out inputs, references, outputs, messages.")
+def report(
+    run: Path, formats: tuple[str, ...], out: Path | None, policy: Path | None, no_text: bool
+) -> None:
+    """Compare every student of RUN with its teacher: on the terminal and in files."""
+    from kdeval.workflows.reporting import write_report
+
+    written = write_report(
+        run,
+        out=out or run / "report",
+        formats=formats,
+        policy=policy,
+        include_text=not no_text,
+    )
+    written.show()
+    for file in written.files:
+        click.echo(f"wrote {file}")

@@ -1,0 +1,223 @@
+"""From a run's scored pairs to the comparison of every student with the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kdeval.compare.calibration import compare_calibration
+from kdeval.compare.comparison import ALL, Cell, Comparison, RunComparison
+from kdeval.compare.selection import PairTable, Selection, load_pairs, select, selection_of
+from kdeval.cost.figures import cost_figures
+from kdeval.latency.figures import latency_figures
+from kdeval.records import Metric
+from kdeval.stats.interval import Interval
+from kdeval.stats.moments import is_binary
+from kdeval.stats.paired import (
+    agreement,
+    cohen_kappa,
+    flip_table,
+    mean,
+    paired_difference,
+    retention,
+)
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["compare", "compare_cell", "select"]
+
+
+def compare(run: RunDirectory, *, confidence: float | None = None) -> RunComparison:
+    """Every student against the teacher, for every suite, metric and slice.
+
+    Args:
+        run: a finished run.
+        confidence: two-sided, of every interval; the run's own configuration's unless told.
+    """
+    confidence = confidence or run.manifest.confidence
+    tables = load_pairs(run)
+    students = tuple(
+        _compare_student(run, tables, entry.name, confidence) for entry in run.manifest.students
+    )
+    return RunComparison(
+        name=run.manifest.name,
+        header=run.manifest.header,
+        confidence=confidence,
+        metrics=run.manifest.metrics,
+        students=students,
+        notes=_notes(run, students),
+    )
+
+
+def _compare_student(
+    run: RunDirectory,
+    tables: Mapping[tuple[str, str, str], PairTable],
+    student: str,
+    confidence: float,
+) -> Comparison:
+    cells = []
+    for suite in run.manifest.suites:
+        for metric in suite.metrics:
+            table = tables.get((student, suite.name, metric))
+            if table is None:
+                continue
+            for name in table.slices:
+                cells.append(
+                    compare_cell(
+                        selection_of(table, name), suite=suite.name, slice=name,
+                        metric=run.manifest.metrics[metric], kind=table.kind,
+                        confidence=confidence, seed=run.manifest.header.seed,
+                    )
+                )  # fmt: skip
+    entry = next(entry for entry in run.manifest.students if entry.name == student)
+    teacher = run.manifest.teacher
+    return Comparison(
+        teacher=teacher.name,
+        student=student,
+        cells=tuple(cells),
+        latency=latency_figures(run, student, confidence),
+        cost=cost_figures(run, student, confidence),
+        error_share=entry.errors / entry.requests if entry.requests else 0.0,
+        teacher_error_share=teacher.errors / teacher.requests if teacher.requests else 0.0,
+        requests=entry.requests,
+    )
+
+
+def compare_cell(
+    chosen: Selection,
+    *,
+    suite: str,
+    slice: str,
+    metric: Metric,
+    kind: str,
+    confidence: float,
+    seed: int,
+) -> Cell:
+    """One cell of the comparison, from its complete pairs."""
+    teacher, student, clusters = chosen.teacher, chosen.student, chosen.clusters
+    binary = chosen.n > 0 and is_binary(teacher) and is_binary(student)
+    chance = _chance(chosen, metric, kind)
+    same = chosen.same
+    return Cell(
+        suite=suite,
+        metric=metric.name,
+        slice=slice,
+        n=chosen.n,
+        missing=chosen.missing,
+        clusters=None if clusters is None else len(np.unique(clusters)),
+        teacher_score=mean(teacher, clusters=clusters, confidence=confidence),
+        student_score=mean(student, clusters=clusters, confidence=confidence),
+        majority=_majority(chosen, kind),
+        chance=chance,
+        retention=_retention(chosen, confidence, chance),
+        difference=paired_difference(teacher, student, clusters=clusters, confidence=confidence),
+        flips=flip_table(teacher, student) if binary else None,
+        both_wrong_same=(
+            int(((teacher == 0) & (student == 0) & same).sum())
+            if binary and same is not None
+            else None
+        ),
+        agreement=(
+            None
+            if same is None
+            else agreement(same, clusters=clusters, confidence=confidence)
+        ),
+        kappa=(
+            cohen_kappa(chosen.teacher_outputs, chosen.student_outputs)
+            if kind == "classification"
+            and chosen.teacher_outputs is not None
+            and chosen.student_outputs is not None
+            else None
+        ),
+        repeats_teacher_error=_repeated_errors(chosen, confidence) if binary else None,
+        calibration=compare_calibration(chosen, kind=kind, confidence=confidence, seed=seed),
+    )
+
+
+def _chance(chosen: Selection, metric: Metric, kind: str) -> float | None:
+    if metric.chance is not None:
+        return metric.chance
+    if kind in ("classification", "multiple_choice") and chosen.choices:
+        return 1 / chosen.choices
+    return None
+
+
+def _majority(chosen: Selection, kind: str) -> float | None:
+    """Share of the most frequent reference label: what a constant answer would score."""
+    if kind != "classification" or chosen.n == 0:
+        return None
+    known = [reference for reference in chosen.references if isinstance(reference, str)]
+    if len(known) < chosen.n:
+        return None
+    return float(np.unique(known, return_counts=True)[1].max() / len(known))
+
+
+def _retention(chosen: Selection, confidence: float, chance: float | None) -> Interval:
+    """Student over teacher; refused where the teacher is not clearly better than guessing."""
+    found = retention(
+        chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=confidence
+    )
+    if chance is None or chosen.n == 0:
+        return found
+    lowest = mean(chosen.teacher, clusters=chosen.clusters, confidence=confidence).low
+    if lowest is not None and lowest > chance:
+        return found
+    return Interval(
+        estimate=None,
+        low=None,
+        high=None,
+        confidence=confidence,
+        method=found.method,
+        n=found.n,
+        clusters=found.clusters,
+        reason=(
+            f"the teacher is not clearly better than guessing ({chance:.3g}), so a ratio to it "
+            "says nothing"
+        ),
+    )
+
+
+def _repeated_errors(chosen: Selection, confidence: float) -> Interval | None:
+    same = chosen.same
+    wrong = chosen.teacher == 0
+    if same is None or not wrong.any():
+        return None
+    clusters = None if chosen.clusters is None else chosen.clusters[wrong]
+    return agreement(same[wrong], clusters=clusters, confidence=confidence)
+
+
+def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ...]:
+    notes = [
+        "Intervals are two-sided; score and Fieller intervals are asymptotic and hold their level "
+        "within 1.25 times the nominal error."
+    ]
+    for suite in run.manifest.suites:
+        if not suite.clustered:
+            notes.append(
+                f"{suite.name}: every sample counts as independent. If samples share documents, "
+                "conversations or templates, set `cluster` in the suite: intervals are too "
+                "narrow without it."
+            )
+    if run.manifest.limit is not None:
+        notes.append(f"A seeded stratified sample of at most {run.manifest.limit} samples a suite.")
+    if any(item.latency is not None and item.latency.source == "probe" for item in students):
+        notes.append(
+            "Latency: closed loop, one request at a time, models in turn on one machine; a "
+            "loaded server is slower."
+        )
+    below = [
+        f"{cell.suite} {cell.slice}"
+        for item in students[:1]
+        for cell in item.cells
+        if cell.majority is not None
+        and cell.teacher_score.estimate is not None
+        and cell.teacher_score.estimate < cell.majority
+    ]
+    if below:
+        notes.append(
+            "The teacher scores below the majority baseline on: "
+            f"{', '.join(below[:8])}. Retention there flatters the student."
+        )
+    if any(cell.slice == ALL and cell.n == 0 for item in students for cell in item.cells):
+        notes.append("Some suite has no complete pair at all; see the counts of missing samples.")
+    return tuple(notes)

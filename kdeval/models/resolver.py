@@ -1,0 +1,129 @@
+"""From a model's configuration to the model: built in, an entry point, or "module:Class"."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from kdeval.config.schema import (
+    MODEL_ENTRY_POINTS,
+    CustomModel,
+    EchoModelConfig,
+    RecordedModelConfig,
+    SequenceClassifierConfig,
+)
+from kdeval.errors import KdevalError, MissingExtraError, ModelError
+from kdeval.models.protocols import ChoiceScorer, Classifier, Generator, Model
+from kdeval.records import Kind
+
+__all__ = ["build_model", "require_capability"]
+
+_CAPABILITY: dict[Kind, type] = {
+    "classification": Classifier,
+    "multiple_choice": ChoiceScorer,
+    "extraction": Generator,
+    "generation": Generator,
+}
+_METHOD = {Classifier: "classify", ChoiceScorer: "score_choices", Generator: "generate"}
+
+
+def build_model(config: Any, *, search: Sequence[Path] = ()) -> Model:
+    """The model that `config` describes.
+
+    Args:
+        config: one of the model configurations of `kdeval.config.schema`.
+        search: directories where the module of a "module:Class" may lie, beside sys.path.
+
+    Raises:
+        ModelError: it cannot be loaded; MissingExtraError with the pip line when an optional
+            dependency is missing.
+    """
+    if isinstance(config, RecordedModelConfig):
+        from kdeval.models.recorded import RecordedModel
+
+        return RecordedModel.from_config(config)
+    if isinstance(config, EchoModelConfig):
+        from kdeval.models.echo import EchoModel
+
+        return EchoModel.from_config(config)
+    if isinstance(config, SequenceClassifierConfig):
+        return _sequence_classifier(config)
+    if isinstance(config, CustomModel):
+        return _custom(config, search)
+    raise ModelError(f"no adapter for a model configuration of type {type(config).__name__}")
+
+
+def require_capability(name: str, model: Model, kind: Kind, suite: str) -> None:
+    """Nothing, or ModelError when the model cannot answer requests of that kind."""
+    protocol = _CAPABILITY[kind]
+    if not isinstance(model, protocol):
+        raise ModelError(
+            f"{name}: {type(model).__name__} has no method {_METHOD[protocol]}(), which the "
+            f"{kind} suite {suite!r} needs"
+        )
+
+
+def _sequence_classifier(config: SequenceClassifierConfig) -> Model:
+    try:
+        from kdeval.models.sequence_classifier import SequenceClassifier
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("torch", "transformers", "safetensors"):
+            raise
+        raise MissingExtraError(feature="type: sequence_classifier", extra="hf") from error
+    return SequenceClassifier(config)
+
+
+def _custom(config: CustomModel, search: Sequence[Path]) -> Model:
+    factory = _load(config, search)
+    try:
+        model = factory(**config.options)
+    except KdevalError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"{config.name}: {config.type}({', '.join(config.options)}) failed: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(getattr(model, "fingerprint", None), str):
+        raise ModelError(
+            f"{config.name}: {config.type} needs a property `fingerprint: str`, a digest of "
+            "everything its answers depend on (see kdeval.models.protocols)"
+        )
+    if not isinstance(model, (Classifier, ChoiceScorer, Generator)):
+        raise ModelError(
+            f"{config.name}: {config.type} has none of classify(), score_choices(), generate() "
+            "(see kdeval.models.protocols)"
+        )
+    return model
+
+
+def _load(config: CustomModel, search: Sequence[Path]) -> Any:
+    if ":" not in config.type:
+        found = entry_points(group=MODEL_ENTRY_POINTS, name=config.type)
+        try:
+            return next(iter(found)).load()
+        except ImportError as error:
+            raise ModelError(f"{config.name}: {config.type} cannot be imported: {error}") from error
+    module_name, _, class_name = config.type.partition(":")
+    added = [str(path) for path in search if str(path) not in sys.path]
+    sys.path[:0] = added
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ModelError(
+            f"{config.name}: module {module_name!r} cannot be imported: {error}; put it beside "
+            "the configuration, in the working directory, or install it"
+        ) from error
+    finally:
+        for path in added:
+            sys.path.remove(path)
+    try:
+        return getattr(module, class_name)
+    except AttributeError:
+        raise ModelError(
+            f"{config.name}: module {module_name!r} ({module.__file__}) has no {class_name!r}"
+        ) from None

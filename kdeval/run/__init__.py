@@ -1,0 +1,1 @@
+"""Suite x model -> predictions, through the store and an executor."""

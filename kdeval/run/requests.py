@@ -1,0 +1,68 @@
+"""From a sample to the request a model sees, and to the key its response is stored under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdeval.models.protocols import Model, Request
+from kdeval.records import Sample
+from kdeval.store.predictions import response_key
+
+__all__ = ["KeyedRequest", "as_request", "keyed_requests"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedRequest:
+    """A request with the key of its response."""
+
+    key: str
+    request: Request
+
+
+def keyed_requests(model: Model, samples: Sequence[Sample]) -> list[KeyedRequest]:
+    """One request a sample, in order; samples that ask the same share a key.
+
+    The key covers what the model can see. A model whose answers depend on the sample's id
+    (`answers_by_id`) has the id in its keys too.
+    """
+    by_id = bool(getattr(model, "answers_by_id", False))
+    fingerprint = model.fingerprint
+    keyed = []
+    for sample in samples:
+        request = as_request(sample)
+        keyed.append(
+            KeyedRequest(key=response_key(fingerprint, _content(request, by_id)), request=request)
+        )
+    return keyed
+
+
+def as_request(sample: Sample) -> Request:
+    """What a model may see of the sample: everything but the reference."""
+    return Request(
+        sample_id=sample.id,
+        suite=sample.suite,
+        kind=sample.kind,
+        input=sample.input,
+        labels=sample.labels or (),
+        choices=sample.choices or (),
+    )
+
+
+def _content(request: Request, by_id: bool) -> Mapping[str, Any]:
+    content: dict[str, Any] = {
+        "kind": request.kind,
+        "input": (
+            request.input
+            if isinstance(request.input, str)
+            else [[message.role, message.content] for message in request.input]
+        ),
+    }
+    if request.labels:
+        content["labels"] = request.labels
+    if request.choices:
+        content["choices"] = request.choices
+    if by_id:
+        content["id"] = [request.suite, request.sample_id]
+    return content

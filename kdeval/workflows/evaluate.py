@@ -1,0 +1,153 @@
+"""`kdeval run`: ask, probe the latency, score, write."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from kdeval.config.schema import LatencyProbe, RunConfig
+from kdeval.errors import RunError, UsageError
+from kdeval.latency.probe import probe, probe_is_current
+from kdeval.run.requests import as_request
+from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
+from kdeval.store.predictions import PredictionStore, writer_lock
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["Evaluated", "evaluate"]
+
+_OWN_FILES = (
+    "run.json",
+    "predictions.sqlite",
+    "predictions.sqlite-wal",
+    "predictions.sqlite-shm",
+    "predictions.sqlite-journal",
+    "samples.parquet",
+    "pairs.parquet",
+    "latency.parquet",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """A finished run, and what finishing it took."""
+
+    run: RunDirectory
+    asked: dict[str, int]
+    cached: dict[str, int]
+    errors: dict[str, int]
+
+    @property
+    def summary(self) -> tuple[str, ...]:
+        """A line a model: what was asked, what was known before, what failed."""
+        lines = []
+        for name, asked in self.asked.items():
+            line = f"{name}: {asked - self.errors[name]} answered now"
+            if self.cached[name]:
+                line += f", {self.cached[name]} known from before"
+            if self.errors[name]:
+                line += f", {self.errors[name]} failed (the same command asks those again)"
+            lines.append(line)
+        return tuple(lines)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Progress for nobody."""
+
+
+def evaluate(
+    config: RunConfig,
+    out: Path,
+    *,
+    base: Path | None = None,
+    limit: int | None = None,
+    fresh: bool = False,
+    progress: Progress = _silent,
+) -> Evaluated:
+    """The finished run in `out`; what an earlier call there already asked is not asked again.
+
+    Args:
+        config: from `load_config`.
+        out: the run's directory, made when it is missing.
+        base: where modules of "module:Class" models lie; the working directory always counts.
+        limit: at most so many samples a suite, a seeded stratified sample.
+        fresh: forget what was asked before.
+        progress: called with (stage, done, total).
+
+    Raises:
+        KdevalError: on anything the user can mend; what was asked until then is kept.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: give at least 1")
+    search = [Path.cwd()] if base is None else [base, Path.cwd()]
+    inputs = prepare(config, limit=limit, search=search)
+    _open_directory(out, fresh)
+    with PredictionStore(out / "predictions.sqlite") as store:
+        asked = ask_models(inputs, store, progress=progress)
+        _probe_latency(inputs, out, progress)
+        write_run(inputs, asked, store, out)
+    return _evaluated(out, asked)
+
+
+def _evaluated(out: Path, asked: Asked) -> Evaluated:
+    return Evaluated(
+        run=RunDirectory.open(out),
+        asked=asked.asked,
+        cached={name: len(keys) for name, keys in asked.cached.items()},
+        errors=asked.errors,
+    )
+
+
+def _open_directory(out: Path, fresh: bool) -> None:
+    """Makes `out`, and refuses a directory that holds something other than a run."""
+    if out.is_file():
+        raise RunError(f"{out} is a file: give a directory with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{out} cannot be made: {error}") from error
+    present = set(os.listdir(out))
+    if present and not present.intersection(_OWN_FILES):
+        raise RunError(
+            f"{out} holds other files ({sorted(present)[0]!r}, ...) and no run: give another --out"
+        )
+    if fresh:
+        with writer_lock(out / "predictions.sqlite"):
+            for name in _OWN_FILES:
+                (out / name).unlink(missing_ok=True)
+
+
+def _probe_latency(inputs: RunInputs, out: Path, progress: Progress) -> None:
+    """Measures the models that answer live, unless the same was measured before."""
+    settings = inputs.config.latency_probe
+    file = out / "latency.parquet"
+    live = {
+        name: model
+        for name, model in inputs.models.items()
+        if not getattr(model, "answers_by_id", False)
+    }
+    measurable = inputs.config.teacher.name in live and len(live) > 1
+    if not isinstance(settings, LatencyProbe) or not measurable:
+        file.unlink(missing_ok=True)
+        return
+    requests = [as_request(sample) for suite in inputs.suites for sample in suite.samples]
+    described: dict[str, object] = {
+        "models": {name: model.fingerprint for name, model in live.items()},
+        "suites": {suite.name: suite.fingerprint for suite in inputs.suites},
+        "probe": settings.model_dump(),
+        "seed": inputs.config.seed,
+        "limit": inputs.limit,
+    }
+    if probe_is_current(file, described):
+        return
+    probe(
+        live,
+        requests,
+        rounds=settings.requests,
+        warmup=settings.warmup,
+        seed=inputs.config.seed,
+        file=file,
+        settings=described,
+        progress=partial(progress, "latency"),
+    )

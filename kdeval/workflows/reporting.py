@@ -1,0 +1,144 @@
+"""`kdeval report` and `kdeval gate`: compare, judge, and write what was asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from kdeval.compare.comparison import RunComparison
+from kdeval.compare.compute import compare
+from kdeval.errors import UsageError
+from kdeval.gate.baseline import load_baseline, write_baseline
+from kdeval.gate.decide import judge
+from kdeval.gate.decision import EXIT_CODES, GateDecision
+from kdeval.gate.policy import GatePolicy, load_policy
+from kdeval.report.document import report_document
+from kdeval.report.gate_markdown import append_step_summary
+from kdeval.report.junit import junit_xml
+from kdeval.report.markdown import report_markdown
+from kdeval.report.strict_json import write_json
+from kdeval.report.terminal import gate_renderables, report_renderables
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["Judgement", "WrittenReport", "judge_run", "write_report"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenReport:
+    """What a report wrote, and what it has to show on a terminal."""
+
+    files: tuple[Path, ...]
+    renderables: tuple[Any, ...]
+
+    def show(self, console: Console | None = None) -> None:
+        """Prints the summary."""
+        _print(self.renderables, console)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The gate's decision, and what it has to show on a terminal."""
+
+    decision: GateDecision
+    files: tuple[Path, ...]
+    renderables: tuple[Any, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass, 1 fail, 3 inconclusive."""
+        return EXIT_CODES[self.decision.verdict]
+
+    def show(self, console: Console | None = None) -> None:
+        """Prints the table of rules."""
+        _print(self.renderables, console)
+
+
+def _print(renderables: Iterable[Any], console: Console | None) -> None:
+    console = console or Console(highlight=False)
+    for item in renderables:
+        console.print(item)
+
+
+def write_report(
+    run: Path,
+    *,
+    out: Path,
+    formats: Sequence[str],
+    policy: Path | None = None,
+    include_text: bool = True,
+) -> WrittenReport:
+    """The report of `run`, its files in `out`.
+
+    Args:
+        run: a run directory.
+        out: made when it is missing.
+        formats: of "md", "json", "baseline".
+        policy: a gate policy; with it, every student (or the policy's) is judged.
+        include_text: whether inputs, references and outputs may stand in the files.
+    """
+    opened = RunDirectory.open(run)
+    comparison = compare(opened)
+    decisions = () if policy is None else _judge_all(opened, comparison, load_policy(policy))
+    document = report_document(opened, comparison, decisions, include_text=include_text)
+    _make(out)
+    files = []
+    for name in formats:
+        file = out / {"md": "report.md", "json": "report.json", "baseline": "baseline.json"}[name]
+        if name == "md":
+            file.write_text(report_markdown(document), encoding="utf-8")
+        elif name == "json":
+            write_json(document, file)
+        else:
+            write_baseline(file, opened)
+        files.append(file)
+    return WrittenReport(files=tuple(files), renderables=tuple(report_renderables(document)))
+
+
+def judge_run(
+    run: Path,
+    *,
+    policy: Path,
+    student: str | None = None,
+    baseline: Path | None = None,
+    baseline_student: str | None = None,
+    out: Path,
+) -> Judgement:
+    """The verdict on one student, written as JSON and JUnit XML into `out`.
+
+    The GitHub step summary is appended to when $GITHUB_STEP_SUMMARY names a file.
+    """
+    if baseline is None and baseline_student is not None:
+        raise UsageError("--baseline-student goes with --baseline")
+    opened = RunDirectory.open(run)
+    rules = load_policy(policy)
+    against = None if baseline is None else load_baseline(baseline, baseline_student)
+    decision = judge(opened, compare(opened), rules, student=student, baseline=against)
+    _make(out)
+    files = (out / "gate.json", out / "gate.xml")
+    write_json(decision, files[0])
+    files[1].write_text(junit_xml([decision]), encoding="utf-8")
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        append_step_summary(summary, [decision])
+    return Judgement(
+        decision=decision, files=files, renderables=tuple(gate_renderables([decision]))
+    )
+
+
+def _judge_all(
+    run: RunDirectory, comparison: RunComparison, policy: GatePolicy
+) -> tuple[GateDecision, ...]:
+    names = [policy.student] if policy.student else [item.student for item in comparison.students]
+    return tuple(judge(run, comparison, policy, student=name) for name in names)
+
+
+def _make(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {out} cannot be made: {error}") from error

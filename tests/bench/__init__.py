@@ -1,0 +1,1 @@
+"""`make bench`: speed and memory figures; never asserted, always measured side by side."""
