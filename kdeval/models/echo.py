@@ -1,0 +1,123 @@
+"""A deterministic fake: it answers by a hash of the input, without looking at any reference."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+
+from kdeval.config.schema import EchoModelConfig
+from kdeval.errors import ModelError
+from kdeval.models.protocols import Request
+from kdeval.records import Response
+from kdeval.store.fingerprints import value_digest
+
+__all__ = ["EchoModel"]
+
+
+class EchoModel:
+    """Picks labels and choices by hash, with probabilities; writes the input back, or a text.
+
+    Attributes:
+        calls: how many batches it was asked.
+        asked: ids of the samples it was asked, in order.
+    """
+
+    def __init__(
+        self,
+        *,
+        text: str | None = None,
+        seed: int = 0,
+        fail_share: float = 0.0,
+        delay_s: float = 0.0,
+        raises: bool = False,
+        batch_size: int = 32,
+    ) -> None:
+        """A model without state but its counts.
+
+        Args:
+            text: what it writes; None: the input.
+            seed: models of different seeds pick independently.
+            fail_share: share of the inputs, chosen by hash, that always fail.
+            delay_s: time it takes for each request.
+            raises: a failing request raises, and takes its batch with it, instead of returning
+                an error.
+            batch_size: how many requests it likes at a time.
+        """
+        if not 0 <= fail_share <= 1:
+            raise ModelError(f"fail_share must be from 0 to 1, got {fail_share!r}")
+        self.text = text
+        self.seed = seed
+        self.fail_share = fail_share
+        self.delay_s = delay_s
+        self.raises = raises
+        self.batch_size = batch_size
+        self.calls = 0
+        self.asked: list[str] = []
+
+    @classmethod
+    def from_config(cls, config: EchoModelConfig) -> EchoModel:
+        """The model that a run's configuration describes."""
+        return cls(
+            text=config.text,
+            seed=config.seed,
+            fail_share=config.fail_share,
+            delay_s=config.delay_s,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the options that its answers depend on."""
+        return value_digest(["echo", self.text, self.seed, self.fail_share])
+
+    def classify(self, requests: Sequence[Request]) -> list[Response]:
+        """A label by hash, with a probability per label."""
+        return self._answers(requests, lambda request: self._pick(request, request.labels))
+
+    def score_choices(self, requests: Sequence[Request]) -> list[Response]:
+        """The index of a choice by hash, with a probability per index."""
+        return self._answers(
+            requests,
+            lambda request: self._pick(request, tuple(map(str, range(len(request.choices))))),
+        )
+
+    def generate(self, requests: Sequence[Request]) -> list[Response]:
+        """The input, or the fixed text."""
+        return self._answers(
+            requests,
+            lambda request: Response(output=request.text if self.text is None else self.text),
+        )
+
+    def _answers(
+        self, requests: Sequence[Request], answer: Callable[[Request], Response]
+    ) -> list[Response]:
+        self.calls += 1
+        self.asked.extend(request.sample_id for request in requests)
+        if self.delay_s:
+            time.sleep(self.delay_s * len(requests))
+        return [self._failure(request) or answer(request) for request in requests]
+
+    def _failure(self, request: Request) -> Response | None:
+        if self._share("fail", request.text) >= self.fail_share:
+            return None
+        if self.raises:
+            raise ModelError(f"echo fails for sample {request.sample_id!r}, as it was told to")
+        return Response(error="echo fails for this input, as it was told to")
+
+    def _pick(self, request: Request, options: tuple[str, ...]) -> Response:
+        if not options:
+            return Response(error=f"a {request.kind} request without options")
+        weights = [math.exp(3 * self._share(option, request.text)) for option in options]
+        total = sum(weights)
+        log_probs = {
+            option: math.log(weight / total)
+            for option, weight in zip(options, weights, strict=True)
+        }
+        best = max(options, key=log_probs.__getitem__)
+        return Response(output=best, log_probs=log_probs, confidence=math.exp(log_probs[best]))
+
+    def _share(self, purpose: str, text: str) -> float:
+        """A number in [0, 1) that only the seed, the purpose and the text decide."""
+        content = f"{self.seed}\0{purpose}\0{text}".encode("utf-8", "surrogatepass")
+        return int.from_bytes(hashlib.blake2b(content, digest_size=6).digest()) / 2**48

@@ -1,0 +1,166 @@
+"""A file of recorded predictions to answers by sample id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kdeval.config.schema import RecordedColumnsConfig
+from kdeval.config.yaml_file import nearest
+from kdeval.errors import ConfigError, DataError
+from kdeval.models.recorded_values import (
+    Probabilities,
+    as_count,
+    as_number,
+    as_probabilities,
+    as_score,
+)
+from kdeval.records import Response, Timing
+from kdeval.store.problems import RowProblems
+from kdeval.store.tables import Row, position, read_rows
+from kdeval.store.templates import TextField, compile_field, is_template, to_text
+
+__all__ = ["RecordedAnswer", "read_answers"]
+
+_PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "output": lambda value, name: to_text(value),
+    "score": as_score,
+    "confidence": partial(as_number, high=1.0),
+    "cost_usd": as_number,
+    "latency_s": as_number,
+    "input_tokens": as_count,
+    "output_tokens": as_count,
+    "error": lambda value, name: to_text(value),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedAnswer:
+    """One row: its response, and its probabilities in the file's own terms."""
+
+    line: int
+    response: Response
+    probabilities: Probabilities | None
+
+    def same_as(self, other: RecordedAnswer) -> bool:
+        """True when both say the same, whatever their lines."""
+        return self.response == other.response and self.probabilities == other.probabilities
+
+
+def read_answers(path: Path, columns: RecordedColumnsConfig) -> dict[str, RecordedAnswer]:
+    """Every row's answer by its id; a row that repeats another word for word counts once.
+
+    Raises:
+        ConfigError: nothing is mapped, or a mapped column is not in the file.
+        DataError: no rows, an id with two different answers, or values that cannot be read.
+    """
+    mapped = _mapped(path, columns)
+    id_field = None if columns.id is None else compile_field(columns.id, what=f"{path}: id")
+    reader = _AnswerReader(columns)
+    problems = RowProblems(path)
+    answers: dict[str, RecordedAnswer] = {}
+    seen: dict[str, None] = {}
+    for row in read_rows(path):
+        if not seen.keys() >= row.values.keys():
+            seen.update(dict.fromkeys(row.values))
+        try:
+            sample_id, answer = _id(row, id_field), reader.answer(row)
+        except DataError as error:
+            problems.add(row.line, str(error))
+            continue
+        other = answers.setdefault(sample_id, answer)
+        if other is not answer and not other.same_as(answer):
+            where = position(path, other.line)
+            problems.add(row.line, f"id {sample_id!r} has another answer in {where}; keep one")
+    if not seen:
+        raise DataError(f"{path}: not one recorded prediction")
+    _check_columns(path, mapped, seen)
+    problems.raise_if_any()
+    return answers
+
+
+def _mapped(path: Path, columns: RecordedColumnsConfig) -> dict[str, str]:
+    """Setting to column, for each column that must exist."""
+    mapped = {}
+    for setting, value in columns.model_dump(exclude_none=True).items():
+        if isinstance(value, dict):
+            mapped.update({f"{setting}.{key}": column for key, column in value.items()})
+        elif not (setting == "id" and is_template(value)):
+            mapped[setting] = value
+    if not mapped.keys() - {"id"}:
+        raise ConfigError(f"{path}: columns: map at least one of output, score, probabilities")
+    if columns.probabilities is not None and columns.log_probabilities is not None:
+        raise ConfigError(f"{path}: columns: give probabilities or log_probabilities, not both")
+    return mapped
+
+
+def _check_columns(path: Path, mapped: Mapping[str, str], seen: Mapping[str, None]) -> None:
+    problems = [
+        f"{path}: columns.{setting}: there is no column {column!r}; {nearest(column, seen)}"
+        for setting, column in mapped.items()
+        if column not in seen
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _id(row: Row, field: TextField | None) -> str:
+    found = str(row.number) if field is None else field.text(row.values, row.number)
+    if not found:
+        raise DataError("the id is missing")
+    return found
+
+
+class _AnswerReader:
+    """The mapping, ready to be applied to row after row."""
+
+    def __init__(self, columns: RecordedColumnsConfig) -> None:
+        self._fields = [
+            (setting, getattr(columns, setting), parse)
+            for setting, parse in _PARSERS.items()
+            if getattr(columns, setting) is not None
+        ]
+        self._logarithms = columns.log_probabilities is not None
+        self._probabilities = (
+            columns.log_probabilities if self._logarithms else columns.probabilities
+        )
+
+    def answer(self, row: Row) -> RecordedAnswer:
+        """What the row says."""
+        found: dict[str, Any] = {}
+        for setting, column, parse in self._fields:
+            value = row.values.get(column)
+            if value is not None:
+                found[setting] = parse(value, f"{setting} (column {column!r})")
+        latency = found.pop("latency_s", None)
+        if latency is not None:
+            found["timing"] = Timing(origin="recorded", total_s=latency)
+        if found.get("error") is not None:
+            found["output"] = found["score"] = None
+            return RecordedAnswer(line=row.line, response=Response(**found), probabilities=None)
+        probabilities = self._read_probabilities(row)
+        return RecordedAnswer(
+            line=row.line, response=Response(**found), probabilities=probabilities
+        )
+
+    def _read_probabilities(self, row: Row) -> Probabilities | None:
+        source = self._probabilities
+        if source is None:
+            return None
+        name = "log_probabilities" if self._logarithms else "probabilities"
+        if isinstance(source, str):
+            value = row.values.get(source)
+            name = f"{name} (column {source!r})"
+        else:
+            value = {label: row.values.get(column) for label, column in source.items()}
+            absent = [label for label, item in value.items() if item is None]
+            if len(absent) == len(value):
+                return None
+            if absent:
+                raise DataError(
+                    f"{name}: missing for {', '.join(map(repr, absent))} but not for all"
+                )
+        return None if value is None else as_probabilities(value, name, logarithms=self._logarithms)

@@ -1,0 +1,175 @@
+"""From what a suite says under `scorers` to the scorers: built in, or "module:Class"."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from kdeval.config.yaml_file import nearest
+from kdeval.errors import ConfigError
+from kdeval.records import Kind
+from kdeval.scorers.exact import ExactMatch
+from kdeval.scorers.json_fields import JsonFields
+from kdeval.scorers.label import LabelScorer
+from kdeval.scorers.multiple_choice import MultipleChoice
+from kdeval.scorers.numeric import Numeric
+from kdeval.scorers.protocol import Scorer
+from kdeval.scorers.recorded_score import RecordedScore
+from kdeval.scorers.rouge import Rouge1, Rouge2, RougeL
+from kdeval.scorers.token_f1 import TokenF1
+
+__all__ = ["BUILT_IN", "default_scorers", "resolve_scorer", "resolve_scorers"]
+
+BUILT_IN: Mapping[str, type[Any]] = {
+    "label": LabelScorer,
+    "exact": ExactMatch,
+    "multiple_choice": MultipleChoice,
+    "numeric": Numeric,
+    "token_f1": TokenF1,
+    "rouge1": Rouge1,
+    "rouge2": Rouge2,
+    "rougeL": RougeL,
+    "json_fields": JsonFields,
+    "recorded_score": RecordedScore,
+}
+_DEFAULT: Mapping[Kind, str] = {
+    "classification": "label",
+    "multiple_choice": "multiple_choice",
+    "extraction": "json_fields",
+}
+
+
+def resolve_scorer(spec: str | Mapping[str, Any], *, search: Sequence[Path] = ()) -> Scorer:
+    """The scorer that `spec` names.
+
+    Args:
+        spec: "label"; {"type": "numeric", "relative_tolerance": 0.01}; or the same with the
+            "module:Class" of a scorer of your own, whose options are its keyword arguments.
+        search: directories where that module may lie, beside sys.path.
+
+    Raises:
+        ConfigError: an unknown name or option, or a value that the option does not take.
+    """
+    options = {"type": spec} if isinstance(spec, str) else dict(spec)
+    name = options.pop("type", None)
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"scorer {spec!r} has no type; valid: {', '.join(BUILT_IN)} or 'module:Class'"
+        )
+    if ":" in name:
+        return _custom(name, options, search)
+    if name not in BUILT_IN:
+        raise ConfigError(
+            f"unknown scorer {name!r}; {nearest(name, BUILT_IN)} "
+            "A scorer of your own is written 'module:Class'"
+        )
+    factory = BUILT_IN[name]
+    _check_names(name, factory, options)
+    return _validated(name, factory, options)
+
+
+def resolve_scorers(
+    specs: Sequence[str | Mapping[str, Any]], *, search: Sequence[Path] = ()
+) -> tuple[Scorer, ...]:
+    """All of them.
+
+    Raises:
+        ConfigError: listing every spec that is wrong, and metric names that come twice.
+    """
+    problems: list[str] = []
+    scorers: list[Scorer] = []
+    for spec in specs:
+        try:
+            scorers.append(resolve_scorer(spec, search=search))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    names = [scorer.metric.name for scorer in scorers]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(
+            f"two scorers have the metric name {name!r}; give one another with "
+            f"{{type: ..., name: {name}_2}}"
+        )
+    if problems:
+        raise ConfigError(problems)
+    return tuple(scorers)
+
+
+def default_scorers(kind: Kind) -> tuple[str, ...]:
+    """The scorers of a suite of that kind that names none.
+
+    Raises:
+        ConfigError: generation, which has no natural one.
+    """
+    if kind not in _DEFAULT:
+        raise ConfigError(
+            f"a {kind} suite with a reference must name its scorers; valid: {', '.join(BUILT_IN)}"
+        )
+    return (_DEFAULT[kind],)
+
+
+def _check_names(name: str, factory: Callable[..., Scorer], options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(factory).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    valid = [parameter.name for parameter in parameters]
+    unknown = [option for option in options if option not in valid]
+    if unknown:
+        raise ConfigError(
+            f"scorer {name!r} has no option {', '.join(map(repr, unknown))}; "
+            f"valid: {', '.join(valid) or 'it has none'}"
+        )
+
+
+def _validated(name: str, factory: type[Any], options: Mapping[str, Any]) -> Scorer:
+    """A built-in scorer, its options checked against the types of its fields."""
+    try:
+        scorer: Scorer = TypeAdapter[Any](factory).validate_python(options)
+        return scorer
+    except ValidationError as error:
+        raise ConfigError(
+            [
+                f"scorer {name!r}: {'.'.join(map(str, item['loc'])) or 'options'}: "
+                f"{item['msg'].removeprefix('Value error, ')}"
+                for item in error.errors(include_url=False)
+            ]
+        ) from error
+
+
+def _custom(name: str, options: Mapping[str, Any], search: Sequence[Path]) -> Scorer:
+    factory = _imported(name, search)
+    _check_names(name, factory, options)
+    try:
+        scorer = factory(**options)
+    except Exception as error:
+        raise ConfigError(f"scorer {name!r} failed: {type(error).__name__}: {error}") from error
+    if not isinstance(scorer, Scorer):
+        raise ConfigError(
+            f"scorer {name!r} needs a property `metric` and a method `score(sample, response)` "
+            "(see kdeval.scorers.protocol)"
+        )
+    return scorer
+
+
+def _imported(name: str, search: Sequence[Path]) -> Callable[..., Any]:
+    module_name, _, class_name = name.partition(":")
+    added = [str(path) for path in search if str(path) not in sys.path]
+    sys.path[:0] = added
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"scorer {name!r}: module {module_name!r} cannot be imported: {error}; put it beside "
+            "the suite, in the working directory, or install it"
+        ) from error
+    except AttributeError:
+        raise ConfigError(f"scorer {name!r}: the module has no {class_name!r}") from None
+    finally:
+        for path in added:
+            sys.path.remove(path)
+    return found

@@ -1,0 +1,126 @@
+"""What a suite's YAML may say; `kdeval schema suite` prints it as JSON Schema."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from kdeval.records import Kind
+from kdeval.scorers.label import normalised_label
+
+__all__ = ["ColumnValue", "MessageTemplate", "SuiteConfig"]
+
+_COLUMN_OR_TEMPLATE = 'a column\'s name, or a template: "{{ column }}"'
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColumnValue(_Strict):
+    """A column's value as it is, for references that are no text."""
+
+    column: str
+
+
+class MessageTemplate(_Strict):
+    """One chat message; its content is a template, or a text that is the same for every row."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str
+
+
+class SuiteConfig(_Strict):
+    """What to ask, of which data, and how answers are marked."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    kind: Kind
+    description: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    data: str = Field(description="JSONL, CSV, TSV (also .gz) or Parquet, relative to this file")
+    id: str | None = Field(
+        None,
+        description=f"{_COLUMN_OR_TEMPLATE}; default: the row's number, "
+        "and then the order of the file must not change",
+    )
+    input: str | list[MessageTemplate] = Field(
+        description=f"{_COLUMN_OR_TEMPLATE}; or chat messages"
+    )
+    reference: str | ColumnValue | None = Field(
+        None, description=f"{_COLUMN_OR_TEMPLATE}; or {{column: name}} to keep a JSON value"
+    )
+    labels: list[str] | None = Field(None, min_length=2, description="classification only")
+    choices: str | list[str] | None = Field(
+        None, description="multiple choice only: a column that holds a list, or templates"
+    )
+    task: str | None = Field(None, description=f"{_COLUMN_OR_TEMPLATE}; default: the suite's name")
+    slices: dict[str, str] | list[str] = Field(
+        default_factory=dict, description=f"tag to {_COLUMN_OR_TEMPLATE}; or a list of columns"
+    )
+    cluster: str | None = Field(
+        None,
+        description=f"{_COLUMN_OR_TEMPLATE}; the conversation, document or template that samples "
+        "share. A row without a value is a cluster of its own",
+    )
+    scorers: list[str | dict[str, Any]] | None = Field(
+        None,
+        min_length=1,
+        description="default: by kind; with neither scorers nor reference: the recorded score",
+    )
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _labels(cls, value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        for label in value:
+            if isinstance(label, bool):
+                raise ValueError(
+                    f"YAML reads a label as {label}: quote yes, no, on, off, true, false"
+                )
+        return [str(label) if isinstance(label, (int, float)) else label for label in value]
+
+    @field_validator("labels")
+    @classmethod
+    def _distinct_labels(cls, value: list[str] | None) -> list[str] | None:
+        counts = Counter(map(normalised_label, value or ()))
+        same = [label for label in value or () if counts[normalised_label(label)] > 1]
+        if same:
+            raise ValueError(
+                f"labels {', '.join(map(repr, same))} are the same but for case and white space"
+            )
+        if value and not all(map(normalised_label, value)):
+            raise ValueError("a label is empty")
+        return value
+
+    @field_validator("choices")
+    @classmethod
+    def _enough_choices(cls, value: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(value, list) and len(value) < 2:
+            raise ValueError("give at least two choices")
+        return value
+
+    @model_validator(mode="after")
+    def _fields_of_the_kind(self) -> SuiteConfig:
+        problems = []
+        for field, kind in (("labels", "classification"), ("choices", "multiple_choice")):
+            given = getattr(self, field) is not None
+            if given and self.kind != kind:
+                problems.append(f"{field} belongs to kind: {kind}, not {self.kind}")
+            if not given and self.kind == kind:
+                problems.append(f"kind: {kind} needs {field}")
+        if isinstance(self.input, list) and not self.input:
+            problems.append("input: give at least one message")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def slice_sources(self) -> dict[str, str]:
+        """Tag name to the column or template of its value."""
+        if isinstance(self.slices, dict):
+            return self.slices
+        return {name: name for name in self.slices}

@@ -1,0 +1,151 @@
+"""The settings of a suite that make something of a row, compiled once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kdeval.errors import DataError
+from kdeval.records import Message
+from kdeval.store.templates import TextField, compile_field, compile_template, to_text
+from kdeval.suites.schema import SuiteConfig
+
+__all__ = ["SuiteFields"]
+
+_MISSING_INPUT = 'the value is missing; write {{ column or "" }} where it may be'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteFields:
+    """Everything that a suite reads off a row."""
+
+    id: TextField | None
+    input: TextField | tuple[tuple[str, TextField], ...]
+    reference: TextField | str | None
+    choices: tuple[TextField, ...] | str | None
+    task: TextField | None
+    slices: tuple[tuple[str, TextField], ...]
+    cluster: TextField | None
+    what: str
+
+    @classmethod
+    def from_config(cls, config: SuiteConfig, path: Path) -> SuiteFields:
+        """The fields of that suite.
+
+        Raises:
+            ConfigError: a template that is no valid jinja2.
+        """
+
+        def field(source: str | None, name: str) -> TextField | None:
+            return None if source is None else compile_field(source, what=f"{path}: {name}")
+
+        reference = config.reference
+        choices = config.choices
+        return cls(
+            id=field(config.id, "id"),
+            input=(
+                compile_field(config.input, what=f"{path}: input")
+                if isinstance(config.input, str)
+                else tuple(
+                    (item.role, compile_template(item.content, what=f"{path}: input.{index}"))
+                    for index, item in enumerate(config.input)
+                )
+            ),
+            reference=(
+                field(reference, "reference")
+                if reference is None or isinstance(reference, str)
+                else reference.column
+            ),
+            choices=(
+                tuple(compile_template(item, what=f"{path}: choices") for item in choices)
+                if isinstance(choices, list)
+                else choices
+            ),
+            task=field(config.task, "task"),
+            slices=tuple(
+                (tag, compile_field(source, what=f"{path}: slices.{tag}"))
+                for tag, source in config.slice_sources.items()
+            ),
+            cluster=field(config.cluster, "cluster"),
+            what=str(path),
+        )
+
+    def input_of(self, values: Mapping[str, Any], number: int) -> str | tuple[Message, ...]:
+        """What is asked.
+
+        Raises:
+            DataError: a value in it is missing.
+        """
+        if not isinstance(self.input, tuple):
+            text = self.input.text(values, number)
+            if text is None:
+                raise DataError(f"{self.what}: input: {_MISSING_INPUT}")
+            return text
+        messages = []
+        for index, (role, field) in enumerate(self.input):
+            content = field.text(values, number)
+            if content is None:
+                raise DataError(f"{self.what}: input.{index}: {_MISSING_INPUT}")
+            messages.append(Message(role=role, content=content))
+        return tuple(messages)
+
+    def reference_of(self, values: Mapping[str, Any], number: int) -> Any:
+        """The right answer: a text, or a column's value; None when it is missing."""
+        if self.reference is None:
+            return None
+        if isinstance(self.reference, str):
+            return _column(values, self.reference, f"{self.what}: reference")
+        return self.reference.text(values, number)
+
+    def choices_of(self, values: Mapping[str, Any], number: int) -> tuple[str, ...] | None:
+        """The choices in order.
+
+        Raises:
+            DataError: fewer than two, or a missing one.
+        """
+        if self.choices is None:
+            return None
+        what = f"{self.what}: choices"
+        if isinstance(self.choices, str):
+            items = _listed(_column(values, self.choices, what), what, self.choices)
+            texts = [to_text(item) for item in items]
+        else:
+            texts = [field.text(values, number) for field in self.choices]
+        found = tuple(text for text in texts if text is not None)
+        if len(found) < len(texts) or len(found) < 2:
+            raise DataError(
+                f"{what}: expected at least two choices and none missing, got {texts!r}"
+            )
+        return found
+
+    def slices_of(self, values: Mapping[str, Any], number: int) -> dict[str, str]:
+        """Tag to value; a tag whose value is missing or empty is left out."""
+        found = {}
+        for tag, field in self.slices:
+            text = field.text(values, number)
+            if text:
+                found[tag] = text
+        return found
+
+
+def _column(values: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in values:
+        compile_field(name, what=what).text(values, 0)
+    return values[name]
+
+
+def _listed(value: Any, what: str, column: str) -> list[Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, (list, tuple)):
+        raise DataError(
+            f"{what}: column {column!r} must hold a list, or a JSON list as text; "
+            "or give a list of templates"
+        )
+    return list(value)

@@ -1,0 +1,376 @@
+"""Recorded predictions: looked up by id, never guessed, never wrong for being absent."""
+
+import gzip
+import json
+import math
+import time
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from kdeval.config.schema import RecordedColumnsConfig, RecordedModelConfig
+from kdeval.errors import ConfigError, DataError
+from kdeval.models.protocols import ChoiceScorer, Classifier, Generator, Request
+from kdeval.models.recorded import RecordedModel
+from kdeval.models.recorded_values import PROBABILITY_FLOOR
+from kdeval.records import Timing
+
+LABELS = ("negative", "positive")
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def jsonl(path, *rows):
+    return write(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def ask(model, sample_id="a", kind="classification", **more):
+    defaults = {"classification": {"labels": LABELS}, "multiple_choice": {"choices": ("x", "y")}}
+    request = Request(
+        **{
+            "sample_id": sample_id,
+            "suite": "s",
+            "kind": kind,
+            "input": "text",
+            **defaults.get(kind, {}),
+            **more,
+        }
+    )
+    method = {"classification": model.classify, "multiple_choice": model.score_choices}
+    return method.get(kind, model.generate)([request])[0]
+
+
+def model(path, **columns):
+    return RecordedModel(path, columns=RecordedColumnsConfig(**columns))
+
+
+FULL = {
+    "id": "a",
+    "out": "positive",
+    "ok": True,
+    "conf": 0.9,
+    "usd": 0.002,
+    "sec": 0.25,
+    "in": 12,
+    "gen": 3,
+}
+FULL_COLUMNS = {
+    "id": "id",
+    "output": "out",
+    "score": "ok",
+    "confidence": "conf",
+    "cost_usd": "usd",
+    "latency_s": "sec",
+    "input_tokens": "in",
+    "output_tokens": "gen",
+}
+
+
+def _csv(path, row):
+    cells = ",".join(str(value) for value in row.values())
+    return ",".join(row) + "\n" + cells + "\n"
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "jsonl.gz", "csv", "csv.gz", "tsv", "parquet"])
+def test_every_format_gives_the_same_response(tmp_path, suffix):
+    """All mapped columns arrive, typed, whatever the file's format."""
+    path = tmp_path / f"predictions.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist([FULL]), path)
+    else:
+        text = json.dumps(FULL) + "\n" if "jsonl" in suffix else _csv(path, FULL)
+        text = text.replace(",", "\t") if suffix == "tsv" else text
+        path.write_bytes(gzip.compress(text.encode()) if suffix.endswith("gz") else text.encode())
+    response = ask(model(path, **FULL_COLUMNS))
+    assert response.output == "positive"
+    assert response.score == 1.0
+    assert response.confidence == 0.9
+    assert response.cost_usd == 0.002
+    assert response.timing == Timing(origin="recorded", total_s=0.25)
+    assert (response.input_tokens, response.output_tokens) == (12, 3)
+    assert response.error is None
+
+
+def test_it_has_every_capability_and_answers_by_id(tmp_path):
+    found = model(jsonl(tmp_path / "p.jsonl", FULL), id="id", output="out")
+    assert isinstance(found, Classifier)
+    assert isinstance(found, ChoiceScorer)
+    assert isinstance(found, Generator)
+    assert found.answers_by_id is True
+    assert found.ids == {"a"}
+
+
+def test_an_absent_id_is_a_failed_request(tmp_path):
+    found = model(jsonl(tmp_path / "p.jsonl", FULL), id="id", output="out")
+    response = ask(found, "b")
+    assert response.output is None
+    assert response.error == "no recorded prediction for id 'b'"
+
+
+def test_without_an_id_column_rows_are_numbered_from_one(tmp_path):
+    found = model(write(tmp_path / "p.csv", "out\npositive\n\nnegative\n"), output="out")
+    assert [ask(found, i).output for i in ("1", "2")] == ["positive", "negative"]
+
+
+def test_an_id_may_be_a_template(tmp_path):
+    path = write(tmp_path / "p.csv", "doc,n,out\nd,1,positive\n")
+    assert ask(model(path, id="{{ doc }}-{{ n }}", output="out"), "d-1").output == "positive"
+
+
+def test_empty_cells_are_unknown(tmp_path):
+    path = write(tmp_path / "p.csv", "id,out,usd,sec,n\na,positive,,,\n")
+    found = model(path, id="id", output="out", cost_usd="usd", latency_s="sec", input_tokens="n")
+    response = ask(found)
+    assert (response.cost_usd, response.timing, response.input_tokens) == (None, None, None)
+
+
+def test_an_empty_output_in_jsonl_is_an_answer_and_an_empty_csv_cell_is_none(tmp_path):
+    found = model(jsonl(tmp_path / "p.jsonl", {"id": "a", "out": ""}), id="id", output="out")
+    assert ask(found, kind="generation").output == ""
+    found = model(write(tmp_path / "p.csv", "id,out,x\na,,1\n"), id="id", output="out")
+    assert ask(found, kind="generation").error == "the recorded prediction has no output"
+
+
+@pytest.mark.parametrize(
+    ("cell", "score"),
+    [("True", 1.0), ("False", 0.0), ("true", 1.0), ("1", 1.0), ("0", 0.0), ("0.25", 0.25)],
+)
+def test_score_cells(tmp_path, cell, score):
+    found = model(write(tmp_path / "p.csv", f"id,ok\na,{cell}\n"), id="id", score="ok")
+    response = ask(found)
+    assert (response.output, response.score, response.error) == (None, score, None)
+
+
+@pytest.mark.parametrize(
+    ("column", "setting", "value", "message"),
+    [
+        ("ok", "score", "yes", "score .column 'ok'. must be a finite number, true or false"),
+        ("ok", "score", "nan", "score .column 'ok'. must be a finite number"),
+        ("ok", "score", [1], "score .column 'ok'. must be a finite number"),
+        ("c", "confidence", 1.5, "confidence .column 'c'. must be a number from 0 to 1, got 1.5"),
+        ("c", "cost_usd", -1, "cost_usd .column 'c'. must be a number of 0 or more, got -1"),
+        ("c", "latency_s", "fast", "latency_s .column 'c'. must be a number"),
+        ("c", "input_tokens", 1.5, "input_tokens .column 'c'. must be a whole number"),
+        ("c", "output_tokens", True, "output_tokens .column 'c'. must be a whole number"),
+        ("p", "probabilities", [0.5, 0.6], "sum to 1.1, not 1"),
+        ("p", "probabilities", [-0.5, 1.5], "must be a number from 0 to 1.01, got -0.5"),
+        ("p", "probabilities", "no", "must be a JSON list or object, got 'no'"),
+        ("p", "probabilities", 0.5, "must be a list or a mapping, got 0.5"),
+        ("p", "log_probabilities", [-5, -6], "exponentials sum to 0.00921"),
+    ],
+)
+def test_an_unusable_value_is_told_with_file_and_line(tmp_path, column, setting, value, message):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", column: value})
+    with pytest.raises(DataError, match=message) as caught:
+        model(path, id="id", **{setting: column})
+    assert str(caught.value).startswith(f"{path}:1: ")
+
+
+def test_the_same_mistake_in_many_rows_is_one_line(tmp_path):
+    path = write(tmp_path / "p.csv", "id,ok\n" + "".join(f"{i},maybe\n" for i in range(50)))
+    with pytest.raises(DataError, match="and 49 more rows") as caught:
+        model(path, id="id", score="ok")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_column_that_is_not_there_is_told_with_the_nearest(tmp_path):
+    path = write(tmp_path / "p.csv", "id,correct,usd\na,1,2\n")
+    with pytest.raises(ConfigError, match="no column 'corect'; did you mean 'correct'") as caught:
+        model(path, id="id", score="corect", cost_usd="dollars")
+    assert len(caught.value.problems) == 2
+
+
+def test_a_mapping_of_nothing_is_refused(tmp_path):
+    path = write(tmp_path / "p.csv", "id\na\n")
+    with pytest.raises(ConfigError, match="map at least one"):
+        model(path, id="id")
+
+
+def test_a_file_without_rows_is_refused(tmp_path):
+    with pytest.raises(DataError, match="not one recorded prediction"):
+        model(write(tmp_path / "p.csv", "id,out\n"), id="id", output="out")
+
+
+def test_an_id_with_two_answers_is_refused_with_both_lines(tmp_path):
+    path = write(tmp_path / "p.csv", "id,out\na,positive\nb,negative\na,negative\n")
+    with pytest.raises(DataError, match=r"p.csv:4: id 'a' has another answer in .*p.csv:2"):
+        model(path, id="id", output="out")
+
+
+def test_a_row_that_repeats_another_counts_once(tmp_path):
+    path = write(tmp_path / "p.csv", "id,out,x\na,positive,1\na,positive,2\n")
+    assert ask(model(path, id="id", output="out")).output == "positive"
+
+
+def test_probabilities_without_an_output_give_the_likeliest_label(tmp_path):
+    path = write(tmp_path / "p.csv", "id,p_neg,p_pos\na,0.3,0.7\n")
+    found = model(path, id="id", probabilities={"positive": "p_pos", "negative": "p_neg"})
+    response = ask(found)
+    assert response.output == "positive"
+    assert list(response.log_probs) == list(LABELS)
+    assert math.exp(response.log_probs["negative"]) == pytest.approx(0.3)
+    assert response.confidence == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    "value", [[0.25, 0.75], {"positive": 0.75, "negative": 0.25}, "[0.25, 0.75]"]
+)
+def test_probabilities_in_one_column(tmp_path, value):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "p": value})
+    response = ask(model(path, id="id", probabilities="p"))
+    assert response.output == "positive"
+    assert math.exp(response.log_probs["negative"]) == pytest.approx(0.25)
+
+
+def test_probabilities_off_by_rounding_are_normalised(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "p": [0.333, 0.66]})
+    response = ask(model(path, id="id", probabilities="p"))
+    assert sum(map(math.exp, response.log_probs.values())) == pytest.approx(1)
+
+
+def test_a_probability_of_zero_has_a_finite_logarithm(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "p": {"positive": 1.0}})
+    response = ask(model(path, id="id", probabilities="p"))
+    assert response.log_probs["negative"] == pytest.approx(math.log(PROBABILITY_FLOOR))
+
+
+def test_log_probabilities(tmp_path):
+    path = write(tmp_path / "p.jsonl", '{"id": "a", "p": [-Infinity, 0.0]}\n')
+    response = ask(model(path, id="id", log_probabilities="p"))
+    assert response.output == "positive"
+    assert response.log_probs["negative"] == pytest.approx(math.log(PROBABILITY_FLOOR))
+
+
+def test_probabilities_for_some_labels_only_are_refused(tmp_path):
+    path = write(tmp_path / "p.csv", "id,n,p\na,0.3,\nb,,\n")
+    with pytest.raises(DataError, match="missing for 'positive' but not for all"):
+        model(path, id="id", probabilities={"negative": "n", "positive": "p"})
+
+
+def test_a_row_without_probabilities_is_a_failed_request(tmp_path):
+    path = write(tmp_path / "p.csv", "id,n,p\na,0.3,0.7\nb,,\n")
+    found = model(path, id="id", probabilities={"negative": "n", "positive": "p"})
+    assert ask(found, "b").error == "the recorded prediction has no output"
+
+
+def test_both_kinds_of_probabilities_are_refused(tmp_path):
+    path = write(tmp_path / "p.csv", "id,p\na,[]\n")
+    with pytest.raises(ConfigError, match="not both"):
+        model(path, id="id", probabilities="p", log_probabilities="p")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([0.2, 0.3, 0.5], "3 probabilities are recorded, but the suite has 2"),
+        ({"bad": 0.5, "positive": 0.5}, "recorded for 'bad', which the suite does not have"),
+    ],
+)
+def test_probabilities_of_other_labels_are_refused_when_asked(tmp_path, value, message):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "p": value})
+    found = model(path, id="id", probabilities="p")
+    with pytest.raises(DataError, match=message) as caught:
+        ask(found)
+    assert str(caught.value).startswith(f"{path}:1: ")
+
+
+def test_labels_are_spelled_as_the_suite_spells_them(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "out": " Positive\n"}, {"id": "b", "out": "?"})
+    found = model(path, id="id", output="out")
+    assert [ask(found, i).output for i in "ab"] == ["positive", "?"]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "index"),
+    [
+        ("0", "0"),
+        (1, "1"),
+        ("B", "1"),
+        ("(b)", "1"),
+        ("B. seven", "1"),
+        ("Seven", "1"),
+        ("10", "2"),
+    ],
+)
+def test_a_recorded_choice_becomes_an_index(tmp_path, recorded, index):
+    """Letters, texts and indices are told apart, and "10" is never read as 1."""
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "out": recorded})
+    found = model(path, id="id", output="out")
+    response = ask(found, kind="multiple_choice", choices=("six", "seven", "10"))
+    assert response.output == index
+
+
+def test_a_recorded_choice_that_names_none_stays_a_text(tmp_path):
+    found = model(
+        jsonl(tmp_path / "p.jsonl", {"id": "a", "out": "I refuse"}), id="id", output="out"
+    )
+    assert ask(found, kind="multiple_choice").output == "I refuse"
+
+
+def test_an_ambiguous_recorded_choice_is_refused(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "out": "2"})
+    found = model(path, id="id", output="out")
+    with pytest.raises(DataError, match="'2' is choice 2 by its index or choice 1 by its text"):
+        ask(found, kind="multiple_choice", choices=("1", "2", "3"))
+
+
+def test_choice_probabilities_are_keyed_by_index(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "p": {"A": 0.2, "B": 0.8}})
+    response = ask(model(path, id="id", probabilities="p"), kind="multiple_choice")
+    assert response.output == "1"
+    assert set(response.log_probs) == {"0", "1"}
+
+
+def test_a_recorded_error_is_a_failed_request_that_keeps_its_cost(tmp_path):
+    path = write(
+        tmp_path / "p.csv", "id,out,ok,err,usd\na,positive,0,timeout,0.1\nb,positive,1,,\n"
+    )
+    found = model(path, id="id", output="out", score="ok", error="err", cost_usd="usd")
+    response = ask(found)
+    assert (response.output, response.score) == (None, None)
+    assert (response.error, response.cost_usd) == ("timeout", 0.1)
+    assert ask(found, "b").output == "positive"
+
+
+def test_it_answers_its_own_suite_only(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", FULL)
+    config = RecordedModelConfig(
+        name="m",
+        type="recorded",
+        path=str(path),
+        suite="other",
+        columns=RecordedColumnsConfig(id="id", output="out"),
+    )
+    found = RecordedModel.from_config(config)
+    assert ask(found, suite="other").output == "positive"
+    assert "recorded for suite 'other' only" in ask(found).error
+
+
+def test_the_fingerprint_covers_the_bytes_and_the_mapping(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", FULL)
+    first = model(path, id="id", output="out").fingerprint
+    assert first == model(path, id="id", output="out").fingerprint
+    assert first != model(path, id="id", output="out", score="ok").fingerprint
+    jsonl(path, {**FULL, "out": "negative"})
+    assert first != model(path, id="id", output="out").fingerprint
+
+
+def test_structured_outputs_are_written_as_json(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "out": {"total": 3, "paid": True}})
+    response = ask(model(path, id="id", output="out"), kind="extraction")
+    assert json.loads(response.output) == {"total": 3, "paid": True}
+
+
+def test_a_file_of_14000_rows_reads_quickly(tmp_path):
+    path = tmp_path / "p.csv.gz"
+    with gzip.open(path, "wt", newline="") as handle:
+        handle.write("prompt,ok\n")
+        handle.writelines(f'"{"word " * 60} {i}",True\n' for i in range(14_042))
+    start = time.perf_counter()
+    found = model(path, score="ok")
+    assert time.perf_counter() - start < 2
+    assert len(found.ids) == 14_042
