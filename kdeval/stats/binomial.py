@@ -7,7 +7,7 @@ from typing import Literal
 
 from scipy import stats
 
-from kdeval.stats.interval import Interval, check_confidence
+from kdeval.stats.interval import Interval, check_confidence, unknown
 
 Side = Literal["two-sided", "lower", "upper"]
 
@@ -29,7 +29,7 @@ def clopper_pearson(
     _check_counts(successes, n)
     method = "Clopper-Pearson" if side == "two-sided" else f"Clopper-Pearson ({side})"
     if n == 0:
-        return _no_samples(confidence, method)
+        return unknown("no samples", confidence=confidence, method=method, n=0)
     tail = (1 - confidence) / 2 if side == "two-sided" else 1 - confidence
     low, high = 0.0, 1.0
     if successes > 0 and side != "upper":
@@ -58,7 +58,7 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
     check_confidence(confidence)
     _check_counts(successes, n)
     if n == 0:
-        return _no_samples(confidence, "Wilson score")
+        return unknown("no samples", confidence=confidence, method="Wilson score", n=0)
     critical = float(stats.norm.isf((1 - confidence) / 2))
     low, high = wilson_limits(successes / n, n, critical)
     return Interval(
@@ -86,16 +86,3 @@ def wilson_limits(rate: float, n: float, critical: float) -> tuple[float, float]
 def _check_counts(successes: int, n: int) -> None:
     if not 0 <= successes <= n:
         raise ValueError(f"need 0 <= successes <= n, got {successes!r} of {n!r}")
-
-
-def _no_samples(confidence: float, method: str) -> Interval:
-    return Interval(
-        estimate=None,
-        low=None,
-        high=None,
-        confidence=confidence,
-        method=method,
-        n=0,
-        clusters=None,
-        reason="no samples",
-    )

@@ -1,15 +1,13 @@
-"""Where teacher and student part ways: flips, agreement, kappa."""
+"""Where teacher and student part ways: flips and kappa."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kdeval.stats.interval import Interval
 from kdeval.stats.moments import as_scores, is_binary
-from kdeval.stats.paired import mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,23 +69,6 @@ def flip_table(teacher: ArrayLike, student: ArrayLike) -> FlipTable:
         gained=right_s - both,
         both_wrong=len(t) - right_t - right_s + both,
     )
-
-
-def agreement(
-    same: ArrayLike, *, clusters: ArrayLike | None = None, confidence: float = 0.95
-) -> Interval:
-    """Share of samples on which both answered alike, with the interval of `mean`.
-
-    Args:
-        same: Boolean, shape (n,).
-        clusters: Integer codes, shape (n,).
-        confidence: Two-sided.
-    """
-    flags = np.asarray(same)
-    if flags.dtype != np.bool_ and flags.size:
-        raise ValueError(f"same must be boolean, got dtype {flags.dtype}")
-    interval = mean(flags.astype(np.float64), clusters=clusters, confidence=confidence)
-    return replace(interval, method=f"agreement, {interval.method}")
 
 
 def cohen_kappa(a: ArrayLike, b: ArrayLike) -> float | None:

@@ -60,3 +60,25 @@ def check_confidence(confidence: float) -> None:
     """Nothing, or ValueError unless 0 < confidence < 1."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
+
+
+def unknown(
+    reason: str,
+    *,
+    confidence: float,
+    method: str,
+    n: int,
+    clusters: int | None = None,
+    estimate: float | None = None,
+) -> Interval:
+    """An interval without ends, and why."""
+    return Interval(
+        estimate=estimate,
+        low=None,
+        high=None,
+        confidence=confidence,
+        method=method,
+        n=n,
+        clusters=clusters,
+        reason=reason,
+    )

@@ -95,18 +95,27 @@ class Moments:
         """Variance of that mean (0 where rounding is all there is)."""
         return self._quadratic(self.covariance, weights)
 
-    def design_effect(self, weights: Sequence[float]) -> float:
-        """Variance over the variance under independence, at least 1.
-
-        Where the combination does not vary its design effect cannot be estimated: the largest
-        possible one is returned.
-        """
-        if self.clusters is None:
-            return 1.0
+    def design_effect(self, weights: Sequence[float]) -> float | None:
+        """Variance over the variance under independence, at least 1; None without variance."""
         naive = self._quadratic(self.naive, weights)
         if naive == 0:
-            return self.largest_design_effect
+            return None
         return max(1.0, self._quadratic(self.covariance, weights) / naive)
+
+    def cautious_design_effect(self, weights: Sequence[float], witnesses: int) -> float:
+        """Design effect of rare events, averaged with the largest one that the clusters allow.
+
+        A lone flip among twenty samples of one cluster looks like independence, and no flip looks
+        like nothing at all; so the largest design effect counts as one cluster with an event.
+
+        Args:
+            weights: Of the combination of columns.
+            witnesses: Number of clusters in which an event occurred.
+        """
+        estimate = self.design_effect(weights)
+        if estimate is None or witnesses == 0:
+            return self.largest_design_effect
+        return (witnesses * estimate + self.largest_design_effect) / (witnesses + 1)
 
     def _quadratic(self, matrix: FloatArray, weights: Sequence[float]) -> float:
         w = np.asarray(weights, dtype=np.float64)
@@ -143,3 +152,8 @@ def moments(columns: Sequence[FloatArray], clusters: IntArray | None) -> Moments
         clusters=groups,
         largest_design_effect=float(sizes @ sizes) / n,
     )
+
+
+def witnesses(events: NDArray[np.bool_], clusters: IntArray) -> int:
+    """Number of clusters in which an event occurred."""
+    return int(np.count_nonzero(np.bincount(clusters[events])))
