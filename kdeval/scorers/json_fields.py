@@ -89,7 +89,7 @@ class JsonFields:
             return Score(scorer=self.name, value=0.0, reason=reason)
         marks = list(self._marks(reference, output, ""))
         wrong = [path or "the whole" for path, right in marks if not right]
-        value = 1 - len(wrong) / len(marks) if marks else 1.0
+        value = (len(marks) - len(wrong)) / len(marks) if marks else 1.0
         told = f"wrong: {', '.join(wrong[:5])}" if wrong else None
         return Score(scorer=self.name, value=value, reason=told)
 

@@ -119,7 +119,9 @@ def test_a_missing_file_is_told(tmp_path):
 TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=5))
 def test_any_text_survives_csv_and_jsonl(tmp_path, cells):
     """What csv.writer and json.dumps write is read back as it was."""
