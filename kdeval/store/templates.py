@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 OUTPUT_LIMIT = 10_000_000
-_REPEAT_LIMIT = 100_000
+_SIZE_LIMIT = 100_000
 _ONE_VARIABLE = re.compile(r"\{\{-?\s*([A-Za-z_][A-Za-z0-9_]*)\s*-?\}\}")
 _NOT_VARIABLES = frozenset(
     {"true", "false", "none", "True", "False", "None", "row", "columns", "self", "not"}
@@ -181,10 +181,10 @@ class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
     def call_binop(
         self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any
     ) -> Any:
-        if operator == "*" and not (_is_number(left) and _is_number(right)):
-            _limit(right if _is_number(right) else left)
-        if operator == "**":
-            _limit(right)
+        if operator == "*":
+            _check_product(left, right)
+        if operator == "**" and isinstance(right, int) and isinstance(left, int):
+            _limit(left.bit_length() * right)
         if operator == "%" and isinstance(left, str):
             _check_format(left)
         return super().call_binop(context, operator, left, right)
@@ -194,13 +194,15 @@ class _Environment(jinja2.sandbox.ImmutableSandboxedEnvironment):
         return not padding and super().is_safe_attribute(obj, attr, value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float))
+def _check_product(left: Any, right: Any) -> None:
+    for repeated, number in ((left, right), (right, left)):
+        if isinstance(number, int) and isinstance(repeated, (str, list, tuple)):
+            _limit(len(repeated) * number)
 
 
 def _limit(number: Any) -> None:
-    if isinstance(number, (int, float)) and abs(number) > _REPEAT_LIMIT:
-        raise DataError(f"a template may not repeat or raise by {number!r}")
+    if isinstance(number, (int, float)) and abs(number) > _SIZE_LIMIT:
+        raise DataError(f"a template may not make that much: {number:,} is over {_SIZE_LIMIT:,}")
 
 
 def _check_format(text: str) -> None:

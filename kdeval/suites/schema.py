@@ -79,7 +79,7 @@ class SuiteConfig(_Strict):
         for label in value:
             if isinstance(label, bool):
                 raise ValueError(
-                    f"YAML reads a label as {label}: quote yes, no, on, off, true, false"
+                    f"a label is the YAML value {label}: quote yes, no, on, off, true, false"
                 )
         return [str(label) if isinstance(label, (int, float)) else label for label in value]
 

@@ -374,3 +374,9 @@ def test_a_file_of_14000_rows_reads_quickly(tmp_path):
     found = model(path, score="ok")
     assert time.perf_counter() - start < 2
     assert len(found.ids) == 14_042
+
+
+def test_it_tells_whether_it_brings_scores(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", FULL)
+    assert model(path, id="id", score="ok").has_scores is True
+    assert model(path, id="id", output="out").has_scores is False
