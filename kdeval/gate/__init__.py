@@ -1,0 +1,1 @@
+"""A comparison against a policy: pass, fail, or inconclusive with what is missing."""

@@ -1,0 +1,125 @@
+"""A run against a policy: the verdict."""
+
+from __future__ import annotations
+
+from kdeval.compare.comparison import RunComparison
+from kdeval.errors import ConfigError
+from kdeval.gate.baseline import Baseline
+from kdeval.gate.decision import GateDecision, RuleResult, Verdict, overall
+from kdeval.gate.measure import measure
+from kdeval.gate.measurement import Judged, Measurement
+from kdeval.gate.missing import samples_missing
+from kdeval.gate.policy import GatePolicy
+from kdeval.gate.resolve import Target, chosen_student, resolve
+from kdeval.gate.wording import evidence_text, rule_text
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["judge"]
+
+
+def judge(
+    run: RunDirectory,
+    comparison: RunComparison,
+    policy: GatePolicy,
+    *,
+    student: str | None = None,
+    baseline: Baseline | None = None,
+) -> GateDecision:
+    """One student of `run` against `policy`, each rule at its own one-sided level.
+
+    A rule passes when its one-sided bound lies on the right side of the limit, fails when the
+    opposite bound lies on the wrong side, and is inconclusive otherwise or below its minimum n.
+    All rules must pass, so none needs a correction for being one of several.
+
+    Args:
+        run: the run; its pairs are read again, so that each bound has the rule's own level.
+        comparison: of the same run.
+        policy: the rules.
+        student: the student to judge, unless the policy names one or the run has only one.
+        baseline: what `baseline_difference` is measured against.
+
+    Raises:
+        UsageError: the student is unknown, or none was named among several.
+        ConfigError: listing every rule that asks for what the run or the baseline does not have.
+    """
+    chosen = chosen_student(comparison, policy, student)
+    targets = resolve(policy, chosen, comparison.metrics)
+    judged = Judged.from_run(run, chosen, baseline)
+    results: list[RuleResult] = []
+    problems: list[str] = []
+    for target in targets:
+        try:
+            results.append(_judge_rule(judged, target, policy))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    rules = tuple(results)
+    return GateDecision(
+        verdict=overall(rules),
+        run=comparison.name,
+        teacher=chosen.teacher,
+        student=chosen.student,
+        baseline=(
+            None if baseline is None else f"{baseline.name}: {baseline.student_for(chosen.student)}"
+        ),
+        confidence=policy.confidence,
+        rules=rules,
+        header=comparison.header,
+    )
+
+
+def _judge_rule(judged: Judged, target: Target, policy: GatePolicy) -> RuleResult:
+    rule = target.rule
+    level, min_n = policy.level(rule), policy.least_n(rule)
+    measured = measure(judged, target, level)
+    interval = measured.interval
+    verdict = _verdict(target, measured, min_n)
+    missing = None
+    if verdict == "inconclusive":
+        missing = samples_missing(target, measured, level=level, min_n=min_n)
+    at_least = rule.direction == "min"
+    return RuleResult(
+        rule=rule_text(target),
+        metric=rule.metric,
+        suite=target.suite,
+        slice=target.slice,
+        score=target.score,
+        quantile=(rule.quantile or "p50") if rule.metric == "latency_ratio" else None,
+        limit=rule.limit,
+        direction=rule.direction,
+        estimate=interval.estimate,
+        bound=interval.low if at_least else interval.high,
+        opposite_bound=interval.high if at_least else interval.low,
+        confidence=level,
+        n=interval.n,
+        min_n=min_n,
+        clusters=interval.clusters,
+        left_out=measured.left_out,
+        verdict=verdict,
+        evidence=evidence_text(
+            target, measured, verdict, level=level, min_n=min_n, samples_missing=missing
+        ),
+        samples_missing=missing,
+        method=interval.method,
+        floor=measured.floor,
+    )
+
+
+def _verdict(target: Target, measured: Measurement, min_n: int) -> Verdict:
+    """Where the two bounds lie; a bound that is unknown decides nothing."""
+    interval, limit = measured.interval, target.rule.limit
+    if interval.n < min_n and not measured.exact:
+        return "inconclusive"
+    bound, opposite = interval.low, interval.high
+    if target.rule.direction == "max":
+        bound, opposite, limit = _negated(interval.high), _negated(interval.low), -limit
+    if bound is not None and bound >= limit:
+        return "pass"
+    if opposite is not None and opposite < limit:
+        return "fail"
+    return "inconclusive"
+
+
+def _negated(value: float | None) -> float | None:
+    return None if value is None else -value

@@ -1,0 +1,107 @@
+"""What the gate decided: a verdict, and for every rule the evidence behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from kdeval.gate.policy import Direction, RuleMetric
+from kdeval.records import RunHeader
+
+__all__ = ["EXIT_CODES", "GateDecision", "RuleResult", "Verdict"]
+
+Verdict = Literal["pass", "fail", "inconclusive"]
+
+EXIT_CODES: Mapping[Verdict, int] = {"pass": 0, "fail": 1, "inconclusive": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleResult:
+    """One rule on one slice.
+
+    Attributes:
+        rule: the rule in words.
+        suite: None for what is measured over the whole run, as `slice` and `score` are then.
+        score: the metric of the suite that is judged; None for probabilities.
+        bound: the one-sided bound that must clear the limit: lower for a min, upper for a max.
+        opposite_bound: the other one; on the wrong side of the limit, it makes the rule fail.
+        confidence: one-sided, of each of the two bounds.
+        n: samples (requests for latency, cost and errors) that count.
+        min_n: below it the rule is inconclusive.
+        clusters: independent units among the n, None when every sample is its own.
+        left_out: samples that do not count, because a score of them is missing.
+        evidence: the figures and what follows from them, in one sentence.
+        samples_missing: about how many more would make an inconclusive rule pass at the present
+            estimate; None where no number would, or where more of the same would not help.
+        floor: the fewest samples with which this limit can be passed at all, where that is known.
+    """
+
+    rule: str
+    metric: RuleMetric
+    suite: str | None
+    slice: str | None
+    score: str | None
+    quantile: str | None
+    limit: float
+    direction: Direction
+    estimate: float | None
+    bound: float | None
+    opposite_bound: float | None
+    confidence: float
+    n: int
+    min_n: int
+    clusters: int | None
+    left_out: int
+    verdict: Verdict
+    evidence: str
+    samples_missing: int | None
+    method: str
+    floor: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateDecision:
+    """One student of a run against a policy.
+
+    Attributes:
+        verdict: fail if any rule fails, else inconclusive if any is, else pass.
+        run: name of the run.
+        baseline: name of the baseline's run and student, when one was given.
+        confidence: one-sided, of the rules that set none of their own.
+        header: of the run that was judged.
+    """
+
+    verdict: Verdict
+    run: str
+    teacher: str
+    student: str
+    baseline: str | None
+    confidence: float
+    rules: tuple[RuleResult, ...]
+    header: RunHeader
+    schema_version: Literal[1] = 1
+    kind: Literal["kdeval.gate"] = "kdeval.gate"
+
+    @property
+    def exit_code(self) -> int:
+        """Of `kdeval gate`: 0 pass, 1 fail, 3 inconclusive."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def summary(self) -> str:
+        """The verdict in one sentence."""
+        counts = dict.fromkeys(EXIT_CODES, 0)
+        for rule in self.rules:
+            counts[rule.verdict] += 1
+        said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        plural = "rule" if len(self.rules) == 1 else "rules"
+        return f"{self.student}: {self.verdict} ({len(self.rules)} {plural}: {said})"
+
+
+def overall(rules: tuple[RuleResult, ...]) -> Verdict:
+    """The verdict over all rules."""
+    verdicts = {rule.verdict for rule in rules}
+    if "fail" in verdicts:
+        return "fail"
+    return "inconclusive" if "inconclusive" in verdicts else "pass"

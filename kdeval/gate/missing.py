@@ -1,0 +1,64 @@
+"""How many more samples an inconclusive rule needs."""
+
+from __future__ import annotations
+
+import math
+
+from scipy import stats
+
+from kdeval.gate.measurement import Measurement
+from kdeval.gate.resolve import Target
+from kdeval.stats.power import samples_to_bound_mean
+
+__all__ = ["samples_missing"]
+
+_POWER = 0.8
+_MARGIN = 1.05
+
+
+def samples_missing(
+    target: Target, measured: Measurement, *, level: float, min_n: int
+) -> int | None:
+    """About how many more samples would make the rule pass, were those so far typical.
+
+    Planned to pass with 80 % probability; never fewer than the minimum n and the floor ask for.
+    None where no number would: the estimate is unknown or not on the right side of the limit.
+    """
+    estimate, limit = measured.interval.estimate, target.rule.limit
+    if estimate is None:
+        return None
+    distance = estimate - limit if target.rule.direction == "min" else limit - estimate
+    if distance <= 0:
+        return None
+    n = measured.interval.n
+    if measured.margins is None:
+        needed = _by_scaling(target, measured, level)
+    else:
+        needed = samples_to_bound_mean(
+            measured.margins, limit=0.0, level=level, power=_POWER, clusters=measured.clusters
+        )
+    if needed is None and n >= min_n:
+        return None
+    if _clears(target, measured):
+        needed = 0  # only the minimum n is missing
+    return max(needed or 0, measured.floor or 0, min_n, n + 1) - n
+
+
+def _clears(target: Target, measured: Measurement) -> bool:
+    """Whether the bound lies beyond the limit already."""
+    interval, limit = measured.interval, target.rule.limit
+    if target.rule.direction == "min":
+        return interval.low is not None and interval.low >= limit
+    return interval.high is not None and interval.high <= limit
+
+
+def _by_scaling(target: Target, measured: Measurement, level: float) -> int | None:
+    """For a ratio that is no mean: its interval's width on the log scale falls as 1 / sqrt(n)."""
+    interval, limit = measured.interval, target.rule.limit
+    if interval.estimate is None or interval.high is None or interval.estimate <= 0:
+        return None
+    width = math.log(interval.high / interval.estimate)
+    distance = math.log(limit / interval.estimate)
+    critical = float(stats.norm.ppf(level))
+    power = (critical + float(stats.norm.ppf(_POWER))) / critical
+    return math.ceil(_MARGIN * interval.n * (width * power / distance) ** 2)

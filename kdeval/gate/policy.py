@@ -1,0 +1,180 @@
+"""What a gate policy (gate.yaml) may say; `kdeval schema gate-policy` prints it as JSON Schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from kdeval.config.yaml_file import load_yaml_model, nearest
+
+__all__ = ["Direction", "GatePolicy", "Rule", "RuleMetric", "load_policy"]
+
+RuleMetric = Literal[
+    "retention",
+    "difference",
+    "baseline_difference",
+    "score",
+    "brier_difference",
+    "log_loss_difference",
+    "latency_ratio",
+    "cost_ratio",
+    "error_share",
+]
+Direction = Literal["min", "max"]
+
+_ALWAYS_MAX: tuple[RuleMetric, ...] = (
+    "brier_difference",
+    "log_loss_difference",
+    "latency_ratio",
+    "cost_ratio",
+    "error_share",
+)
+_WHOLE_RUN: tuple[RuleMetric, ...] = ("latency_ratio", "cost_ratio", "error_share")
+_NO_SCORE: tuple[RuleMetric, ...] = ("brier_difference", "log_loss_difference")
+
+_CALIBRATION = ("calibration", "debiased_l2", "ece", "ks", "smooth_ece", "temperature")
+_ALONE = ("brier", "log_loss")
+_DIAGNOSTICS = ("agreement", "attention", "cka", "entropy", "hidden_states", "js", "kappa", "kl")
+
+
+def _is_one_of(name: str, words: tuple[str, ...]) -> bool:
+    return any(name == word or name.startswith(f"{word}_") for word in words)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Rule(_Strict):
+    """One metric, where it is measured, and the limit that its one-sided bound must clear."""
+
+    metric: RuleMetric
+    suite: str | None = Field(None, description="optional when the run has one suite")
+    slice: str = Field("all", description='a slice, "each", or "domain=*" for every value of a tag')
+    score: str | None = Field(None, description="optional when the suite has one metric")
+    quantile: Literal["p50", "p90", "p99"] | None = Field(
+        None, description="of latency_ratio; default p50"
+    )
+    min: float | None = Field(None, allow_inf_nan=False, description="the least that passes")
+    max: float | None = Field(None, allow_inf_nan=False, description="the most that passes")
+    confidence: float | None = Field(None, gt=0.5, lt=1, description="one-sided, of this rule")
+    min_n: int | None = Field(None, ge=1, description="of this rule")
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _gateable(cls, value: object) -> object:
+        name = str(value).lower()
+        if name in get_args(RuleMetric):
+            return name
+        if _is_one_of(name, _CALIBRATION):
+            raise ValueError(
+                "a calibration error cannot be gated on: it is biased upwards, so a perfectly "
+                "calibrated model does not score 0; use brier_difference or log_loss_difference, "
+                "which are paired means"
+            )
+        if _is_one_of(name, _ALONE):
+            raise ValueError(
+                f"use {'brier' if name.startswith('brier') else 'log_loss'}_difference: student "
+                "minus teacher on the same samples"
+            )
+        if _is_one_of(name, _DIAGNOSTICS):
+            raise ValueError(
+                "a diagnostic explains and never decides; use retention or difference, or for "
+                "probabilities brier_difference or log_loss_difference"
+            )
+        raise ValueError(f"there is no metric of this name; {nearest(name, get_args(RuleMetric))}")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Rule:
+        problem = self._limit_problem() or self._place_problem()
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    def _limit_problem(self) -> str | None:
+        if (self.min is None) == (self.max is None):
+            expected = "max" if self.metric in _ALWAYS_MAX else "min"
+            return f"a rule takes exactly one of min and max; {self.metric} takes {expected}"
+        if self.metric in _ALWAYS_MAX and self.max is None:
+            return f"{self.metric} takes max, not min: lower is better"
+        if self.metric == "retention" and not 0 < self.limit <= 2:
+            return f"retention is a ratio: write 0.95 for 95 %, not {self.limit:g}"
+        if self.metric in ("latency_ratio", "cost_ratio") and self.limit <= 0:
+            return f"{self.metric} is student / teacher: max must be above 0, not {self.limit:g}"
+        if self.metric == "error_share" and not 0 < self.limit < 1:
+            return (
+                "error_share needs a max between 0 and 1, both excluded: no number of requests "
+                f"shows a share of exactly 0 (got {self.limit:g})"
+            )
+        return None
+
+    def _place_problem(self) -> str | None:
+        if self.quantile is not None and self.metric != "latency_ratio":
+            return f"quantile goes with latency_ratio, not with {self.metric}"
+        if self.metric in _WHOLE_RUN:
+            for key, given in (
+                ("suite", self.suite is not None),
+                ("slice", self.slice != "all"),
+                ("score", self.score is not None),
+            ):
+                if given:
+                    return f"{self.metric} is measured over the whole run: leave out {key}"
+        if self.metric in _NO_SCORE and self.score is not None:
+            return f"{self.metric} is made from probabilities: leave out score"
+        return None
+
+    @property
+    def limit(self) -> float:
+        """The number that the bound must clear."""
+        limit = self.min if self.min is not None else self.max
+        assert limit is not None
+        return limit
+
+    @property
+    def direction(self) -> Direction:
+        """Whether the limit is the least or the most that passes."""
+        return "min" if self.min is not None else "max"
+
+    @property
+    def whole_run(self) -> bool:
+        """True for what has no suite and no slice: latency, cost and errors."""
+        return self.metric in _WHOLE_RUN
+
+
+class GatePolicy(_Strict):
+    """The rules a student must meet; all must pass, so no rule's level needs a correction."""
+
+    schema_version: Literal[1] = 1
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="one-sided, of every rule")
+    min_n: int = Field(50, ge=1, description="a rule on fewer samples is inconclusive")
+    student: str | None = Field(None, description="the student judged; the command line's wins")
+    rules: list[Rule] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> GatePolicy:
+        seen: set[tuple[object, ...]] = set()
+        for rule in self.rules:
+            key = (rule.metric, rule.suite, rule.slice, rule.score, rule.quantile, rule.direction)
+            if key in seen:
+                raise ValueError(f"two rules set the same limit: {rule.metric}, {rule.slice}")
+            seen.add(key)
+        return self
+
+    def level(self, rule: Rule) -> float:
+        """One-sided confidence of `rule`."""
+        return self.confidence if rule.confidence is None else rule.confidence
+
+    def least_n(self, rule: Rule) -> int:
+        """Samples below which `rule` is inconclusive."""
+        return self.min_n if rule.min_n is None else rule.min_n
+
+
+def load_policy(path: str | Path) -> GatePolicy:
+    """The policy at `path`.
+
+    Raises:
+        ConfigError: listing every problem with its file and line.
+    """
+    return load_yaml_model(path, GatePolicy)

@@ -1,0 +1,76 @@
+"""How the figures of a rule are written: as percent, points, or plain numbers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from kdeval.gate.policy import RuleMetric
+from kdeval.records import Metric
+
+__all__ = ["Unit", "confidence_text", "counted", "enough_digits", "number_text", "unit_of"]
+
+Unit = Literal["percent", "points", "number", "signed"]
+"""percent: 97.1 %; points: a difference of percentages; number: 0.35; signed: +0.012."""
+
+_DIGITS: dict[Unit, int] = {"percent": 1, "points": 1, "number": 2, "signed": 3}
+_MOST_DIGITS = 6
+_FIXED: dict[RuleMetric, Unit] = {
+    "retention": "percent",
+    "brier_difference": "signed",
+    "log_loss_difference": "signed",
+    "latency_ratio": "number",
+    "cost_ratio": "number",
+    "error_share": "percent",
+}
+
+
+def unit_of(rule_metric: RuleMetric, metric: Metric | None) -> Unit:
+    """How figures of `rule_metric` on scores of `metric` are written.
+
+    Scores between 0 and 1 are percentages; in the user's own unit they stay plain numbers.
+    """
+    if rule_metric in _FIXED:
+        return _FIXED[rule_metric]
+    share = metric is not None and (metric.low, metric.high) == (0.0, 1.0)
+    if rule_metric == "score":
+        return "percent" if share else "number"
+    return "points" if share else "signed"
+
+
+def number_text(value: float, unit: Unit, digits: int | None = None) -> str:
+    """`value` in its unit, with `digits` decimals (the unit's own when None)."""
+    digits = _DIGITS[unit] if digits is None else digits
+    scaled = value * 100 if unit in ("percent", "points") else value
+    scaled = round(scaled, digits) + 0.0  # no "-0.0"
+    if unit == "percent":
+        return f"{scaled:.{digits}f} %"
+    if unit == "points":
+        return f"{scaled:+.{digits}f} points"
+    return f"{scaled:+.{digits}f}" if unit == "signed" else f"{scaled:.{digits}f}"
+
+
+def enough_digits(limit: float, others: tuple[float | None, ...], unit: Unit) -> int:
+    """Decimals that write `limit` exactly, and no figure that differs from it as `limit` is."""
+    digits = _DIGITS[unit]
+    scaled = limit * 100 if unit in ("percent", "points") else limit
+    while digits < _MOST_DIGITS and (
+        abs(scaled - round(scaled, digits)) > 1e-9
+        or any(
+            value is not None
+            and value != limit
+            and number_text(value, unit, digits) == number_text(limit, unit, digits)
+            for value in others
+        )
+    ):
+        digits += 1
+    return digits
+
+
+def confidence_text(level: float) -> str:
+    """A confidence level as a percentage without needless zeros: 95 %, 97.5 %."""
+    return f"{level * 100:.4f}".rstrip("0").rstrip(".") + " %"
+
+
+def counted(count: int, word: str) -> str:
+    """A count with its noun: "1 sample", "1,200 samples"."""
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

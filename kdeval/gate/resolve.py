@@ -1,0 +1,170 @@
+"""Which suite, slice and score each rule of a policy means in a given run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kdeval.compare.comparison import ALL, Comparison, RunComparison
+from kdeval.config.yaml_file import nearest
+from kdeval.errors import ConfigError, UsageError
+from kdeval.gate.policy import GatePolicy, Rule
+from kdeval.records import Metric
+
+__all__ = ["Target", "chosen_student", "resolve"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A rule and the place in the run where it is judged.
+
+    Attributes:
+        place: where the rule stands in the policy, for messages: "rules.2".
+        suite: None, as slice and score, for what is measured over the whole run.
+        score: the suite's metric whose samples count.
+        metric: what that score means.
+        suites_in_run: how many suites the run has: with one, words need not name it.
+    """
+
+    place: str
+    rule: Rule
+    suite: str | None
+    slice: str | None
+    score: str | None
+    metric: Metric | None
+    suites_in_run: int
+
+
+def chosen_student(
+    comparison: RunComparison, policy: GatePolicy, student: str | None
+) -> Comparison:
+    """The student to judge: the one asked for, else the policy's, else the only one.
+
+    Raises:
+        UsageError: there is none of that name, or there are several and none was named.
+    """
+    names = [item.student for item in comparison.students]
+    name = student if student is not None else policy.student
+    if name is None:
+        if len(names) != 1:
+            raise UsageError(
+                f"the run has {len(names)} students ({', '.join(names)}): name one with "
+                "--student, or with `student:` in the policy"
+            )
+        name = names[0]
+    found = comparison.student(name)
+    if found is None:
+        raise UsageError(f"the run has no student {name!r}; {nearest(name, names)}")
+    return found
+
+
+def resolve(
+    policy: GatePolicy, student: Comparison, metrics: Mapping[str, Metric]
+) -> tuple[Target, ...]:
+    """Every rule with its place in the run; `each` and "tag=*" become one target a slice.
+
+    Raises:
+        ConfigError: listing every rule that names what the run does not have.
+    """
+    targets: list[Target] = []
+    problems: list[str] = []
+    for index, rule in enumerate(policy.rules):
+        place = f"rules.{index} ({rule.metric})"
+        try:
+            targets.extend(_targets(place, rule, student, metrics))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    return tuple(targets)
+
+
+def _targets(
+    place: str, rule: Rule, student: Comparison, metrics: Mapping[str, Metric]
+) -> Iterable[Target]:
+    count = len(student.suites)
+    if rule.whole_run:
+        return [
+            Target(
+                place=place,
+                rule=rule,
+                suite=None,
+                slice=None,
+                score=None,
+                metric=None,
+                suites_in_run=count,
+            )
+        ]
+    suite = _one_of(place, "suite", rule.suite, student.suites, "the run")
+    cells = [cell for cell in student.cells if cell.suite == suite]
+    scores = tuple(dict.fromkeys(cell.metric for cell in cells))
+    if rule.metric in ("brier_difference", "log_loss_difference"):
+        score = scores[0]
+    else:
+        score = _one_of(place, "score", rule.score, scores, f"suite {suite!r}")
+        _check_direction(place, rule, score, metrics.get(score))
+    slices = tuple(cell.slice for cell in cells if cell.metric == score)
+    return [
+        Target(
+            place=place,
+            rule=rule,
+            suite=suite,
+            slice=name,
+            score=score,
+            metric=metrics.get(score),
+            suites_in_run=count,
+        )
+        for name in _slices(place, rule.slice, slices, suite)
+    ]
+
+
+def _one_of(place: str, what: str, name: str | None, valid: tuple[str, ...], owner: str) -> str:
+    if name is None:
+        if len(valid) == 1:
+            return valid[0]
+        raise ConfigError(
+            f"{place}: {owner} has {len(valid)} {what}s ({', '.join(valid)}): "
+            f"say which with `{what}:`"
+        )
+    if name not in valid:
+        raise ConfigError(f"{place}: {owner} has no {what} {name!r}; {nearest(name, valid)}")
+    return name
+
+
+def _slices(place: str, name: str, valid: tuple[str, ...], suite: str) -> tuple[str, ...]:
+    if name in valid:
+        return (name,)
+    tags = sorted({item.partition("=")[0] for item in valid if "=" in item})
+    if name == "each":
+        found = tuple(item for item in valid if item != ALL)
+        problem = f"suite {suite!r} has no slices"
+    elif name.endswith("=*"):
+        found = tuple(item for item in valid if item.startswith(name[:-1]))
+        problem = f"suite {suite!r} has no tag {name[:-2]!r}; {nearest(name[:-2], tags)}"
+    else:
+        found = ()
+        problem = f"suite {suite!r} has no slice {name!r}; {nearest(name, valid)}"
+    if not found:
+        raise ConfigError(f"{place}: {problem}")
+    return found
+
+
+def _check_direction(place: str, rule: Rule, score: str, metric: Metric | None) -> None:
+    higher = metric is None or metric.higher_is_better
+    expected = "min" if higher else "max"
+    if rule.direction != expected:
+        better = "higher" if higher else "lower"
+        raise ConfigError(
+            f"{place}: takes {expected}, not {rule.direction}: of {score!r}, {better} is better"
+        )
+    if metric is None or rule.metric != "score":
+        return
+    if (metric.low is not None and rule.limit < metric.low) or (
+        metric.high is not None and rule.limit > metric.high
+    ):
+        raise ConfigError(
+            f"{place}: {rule.limit:g} is no possible {score!r}: it lies between "
+            f"{metric.low:g} and {metric.high:g}"
+            if metric.low is not None and metric.high is not None
+            else f"{place}: {rule.limit:g} is no possible {score!r}"
+        )

@@ -1,0 +1,216 @@
+"""The figures that are means over samples: scores, differences, losses of probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kdeval.compare.selection import Selection, selection_of
+from kdeval.errors import ConfigError
+from kdeval.gate.baseline import Baseline, BaselinePairing, BaselineScores, pair
+from kdeval.gate.measurement import FloatArray, Judged, Measurement
+from kdeval.gate.quantity import counted
+from kdeval.gate.resolve import Target
+from kdeval.stats.interval import Interval, one_sided, unknown
+from kdeval.stats.moments import is_binary
+from kdeval.stats.paired import mean, paired_difference, retention
+from kdeval.stats.power import zero_flip_floor
+
+__all__ = [
+    "measure_baseline_difference",
+    "measure_brier_difference",
+    "measure_difference",
+    "measure_log_loss_difference",
+    "measure_retention",
+    "measure_score",
+]
+
+
+def measure_retention(judged: Judged, target: Target, level: float) -> Measurement:
+    """Student / teacher, refused where the comparison refused it: a teacher at chance."""
+    chosen = _selection(judged, target)
+    cell = judged.comparison.cell(
+        suite=str(target.suite), metric=str(target.score), slice=str(target.slice)
+    )
+    interval = retention(
+        chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=one_sided(level)
+    )
+    if cell is not None and cell.retention.estimate is None:
+        interval = replace(
+            interval, estimate=None, low=None, high=None, reason=cell.retention.reason
+        )
+    limit = target.rule.limit
+    floor = None
+    if interval.estimate is not None and limit < 1 and _binary(chosen):
+        floor = zero_flip_floor(limit, float(chosen.teacher.mean()), level=level)
+    return _on_scores(target, chosen, interval, chosen.student - limit * chosen.teacher, floor)
+
+
+def measure_difference(judged: Judged, target: Target, level: float) -> Measurement:
+    """Student minus teacher."""
+    chosen = _selection(judged, target)
+    interval = paired_difference(
+        chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=one_sided(level)
+    )
+    margins = chosen.student - chosen.teacher - target.rule.limit
+    return _on_scores(target, chosen, interval, margins)
+
+
+def measure_score(judged: Judged, target: Target, level: float) -> Measurement:
+    """The student's own score."""
+    chosen = _selection(judged, target)
+    interval = mean(chosen.student, clusters=chosen.clusters, confidence=one_sided(level))
+    return _on_scores(target, chosen, interval, chosen.student - target.rule.limit)
+
+
+def measure_baseline_difference(judged: Judged, target: Target, level: float) -> Measurement:
+    """Student minus the baseline student, on the samples that did not change since."""
+    baseline = judged.baseline
+    if baseline is None:
+        raise ConfigError(
+            f"{target.place}: no baseline was given: name a run or a baseline file with --baseline"
+        )
+    scores = _baseline_scores(judged, target, baseline)
+    chosen = _selection(judged, target)
+    found = pair(scores, chosen.ids.tolist(), chosen.content_hashes.tolist())
+    if chosen.n and not len(found.rows):
+        raise ConfigError(
+            f"{target.place}: no sample of {target.suite!r}, {target.slice}, is in the baseline "
+            f"{baseline.name!r} with the same content ({found.changed:,} changed, "
+            f"{found.absent:,} absent): it was made from other samples"
+        )
+    student = chosen.student[found.rows]
+    clusters = None if chosen.clusters is None else chosen.clusters[found.rows]
+    return Measurement(
+        interval=paired_difference(
+            found.scores, student, clusters=clusters, confidence=one_sided(level)
+        ),
+        margins=_towards(target, student - found.scores - target.rule.limit),
+        clusters=clusters,
+        left_out=chosen.n_missing + found.changed + found.absent,
+        remarks=_baseline_remarks(chosen, found),
+    )
+
+
+def _baseline_scores(judged: Judged, target: Target, baseline: Baseline) -> BaselineScores:
+    name = baseline.student_for(judged.student)
+    scores = baseline.suites.get(str(target.suite), {}).get(str(target.score), {}).get(name)
+    if scores is None:
+        raise ConfigError(
+            f"{target.place}: the baseline {baseline.name!r} has no {target.score!r} scores of "
+            f"{name!r} on suite {target.suite!r}"
+        )
+    return scores
+
+
+def _baseline_remarks(chosen: Selection, found: BaselinePairing) -> tuple[str, ...]:
+    remarks = [*_missing_remarks(chosen)]
+    for count, why in (
+        (found.changed, "changed since the baseline"),
+        (found.absent, "without a score in the baseline"),
+    ):
+        if count:
+            remarks.append(f"{counted(count, 'sample')} left out, {why}")
+    return tuple(remarks)
+
+
+def measure_brier_difference(judged: Judged, target: Target, level: float) -> Measurement:
+    """Student's minus teacher's Brier score."""
+    chosen = _selection(judged, target)
+    return _on_losses(target, chosen, chosen.teacher_brier, chosen.student_brier, level)
+
+
+def measure_log_loss_difference(judged: Judged, target: Target, level: float) -> Measurement:
+    """Student's minus teacher's log-loss; unknown where one of them is infinite."""
+    chosen = _selection(judged, target)
+    return _on_losses(target, chosen, chosen.teacher_log_loss, chosen.student_log_loss, level)
+
+
+def _selection(judged: Judged, target: Target) -> Selection:
+    table = judged.tables.get((judged.student, str(target.suite), str(target.score)))
+    if table is None or target.slice is None or target.slice not in table.slices:
+        raise ConfigError(
+            f"{target.place}: the run has no pairs of {judged.student!r} on {target.suite!r}, "
+            f"{target.slice}"
+        )
+    return selection_of(table, target.slice)
+
+
+def _on_scores(
+    target: Target,
+    chosen: Selection,
+    interval: Interval,
+    margins: FloatArray,
+    floor: int | None = None,
+) -> Measurement:
+    return Measurement(
+        interval=interval,
+        margins=_towards(target, margins),
+        clusters=chosen.clusters,
+        left_out=chosen.n_missing,
+        floor=floor,
+        remarks=_missing_remarks(chosen),
+    )
+
+
+def _on_losses(
+    target: Target,
+    chosen: Selection,
+    teacher: FloatArray | None,
+    student: FloatArray | None,
+    level: float,
+) -> Measurement:
+    if teacher is None or student is None:
+        raise ConfigError(
+            f"{target.place}: no sample of {target.suite!r}, {target.slice}, has probabilities of "
+            "both models beside a reference"
+        )
+    left_out = chosen.n_missing + chosen.n - len(teacher)
+    remark = f"{counted(left_out, 'sample')} left out, without probabilities of both models"
+    interval = _loss_difference(chosen, teacher, student, level)
+    margins = None
+    if interval.estimate is not None:
+        margins = _towards(target, student - teacher - target.rule.limit)
+    return Measurement(
+        interval=interval,
+        margins=margins,
+        clusters=chosen.probability_clusters,
+        left_out=left_out,
+        remarks=(remark,) if left_out else (),
+    )
+
+
+def _loss_difference(
+    chosen: Selection, teacher: FloatArray, student: FloatArray, level: float
+) -> Interval:
+    confidence = one_sided(level)
+    infinite = int((~(np.isfinite(teacher) & np.isfinite(student))).sum())
+    if infinite:
+        said = counted(infinite, "reference")
+        reason = f"{said} at probability 0, so the log-loss is infinite: use brier_difference"
+        return unknown(reason, confidence=confidence, method="paired difference", n=len(teacher))
+    return paired_difference(
+        teacher, student, clusters=chosen.probability_clusters, confidence=confidence
+    )
+
+
+def _towards(target: Target, above_limit: FloatArray) -> FloatArray:
+    return above_limit if target.rule.direction == "min" else -above_limit
+
+
+def _binary(chosen: Selection) -> bool:
+    return is_binary(chosen.teacher) and is_binary(chosen.student)
+
+
+def _missing_remarks(chosen: Selection) -> tuple[str, ...]:
+    missing = chosen.missing
+    if not missing.total:
+        return ()
+    causes = (
+        (missing.teacher_errors, "teacher error"),
+        (missing.student_errors, "student error"),
+        (missing.unscored, "missing score"),
+    )
+    said = ", ".join(counted(count, cause) for count, cause in causes if count)
+    return (f"{counted(missing.total, 'sample')} left out ({said})",)

@@ -1,0 +1,116 @@
+"""The gate's sentences: what a rule asks, and what the figures say about it."""
+
+from __future__ import annotations
+
+from kdeval.gate.decision import Verdict
+from kdeval.gate.measurement import Measurement
+from kdeval.gate.quantity import confidence_text, counted, enough_digits, number_text, unit_of
+from kdeval.gate.resolve import Target
+from kdeval.stats.interval import Interval
+
+__all__ = ["evidence_text", "rule_text"]
+
+_NAMES = {
+    "retention": "retention",
+    "difference": "student minus teacher",
+    "baseline_difference": "student minus baseline",
+    "score": "the student's score",
+    "brier_difference": "Brier score, student minus teacher",
+    "log_loss_difference": "log-loss, student minus teacher",
+    "latency_ratio": "latency, student / teacher",
+    "cost_ratio": "cost, student / teacher",
+    "error_share": "share of failed requests",
+}
+
+
+def rule_text(target: Target) -> str:
+    """What the rule asks: "retention of exact, domain=tweets: at least 95.0 %"."""
+    rule = target.rule
+    words = _NAMES[rule.metric]
+    if rule.metric == "latency_ratio":
+        words = f"{rule.quantile or 'p50'} {words}"
+    if target.score is not None and rule.metric not in ("brier_difference", "log_loss_difference"):
+        words += f" of {target.score}"
+    if target.suites_in_run > 1 and target.suite is not None:
+        words += f" on {target.suite}"
+    if target.slice is not None:
+        words += f", {target.slice}"
+    unit = unit_of(rule.metric, target.metric)
+    limit = number_text(rule.limit, unit, enough_digits(rule.limit, (), unit))
+    return f"{words}: at {'least' if rule.direction == 'min' else 'most'} {limit}"
+
+
+def evidence_text(
+    target: Target,
+    measured: Measurement,
+    verdict: Verdict,
+    *,
+    level: float,
+    min_n: int,
+    samples_missing: int | None,
+) -> str:
+    """The figures, the limit, and for an inconclusive rule what is missing."""
+    parts = [_figures(target, measured.interval, verdict, level)]
+    if verdict == "inconclusive":
+        parts.append(_what_is_missing(target, measured, min_n, samples_missing))
+    parts.extend(measured.remarks)
+    return "; ".join(part for part in parts if part)
+
+
+def _figures(target: Target, interval: Interval, verdict: Verdict, level: float) -> str:
+    rule = target.rule
+    unit = unit_of(rule.metric, target.metric)
+    ends = (interval.low, interval.high)
+    digits = enough_digits(rule.limit, (interval.estimate, *ends), unit)
+    limit = f"limit {number_text(rule.limit, unit, digits)}"
+    if interval.estimate is None:
+        return f"{rule.metric} unknown: {interval.reason or 'nothing was measured'}; {limit}"
+    estimate = f"{rule.metric} {number_text(interval.estimate, unit, digits)}"
+    low, high = (None if end is None else number_text(end, unit, digits) for end in ends)
+    sure = f"with {confidence_text(level)} confidence"
+    if low is not None and low == high and interval.low == interval.high:
+        return f"{estimate}; {limit}"
+    if verdict != "inconclusive":
+        lower = (rule.direction == "min") == (verdict == "pass")
+        return f"{estimate}, at {f'least {low}' if lower else f'most {high}'} {sure}; {limit}"
+    if low is not None and high is not None:
+        return f"{estimate}, at least {low} and at most {high}, each {sure}; {limit}"
+    if low is None and high is None:
+        return f"{estimate} without a bound: {interval.reason or 'unknown'}; {limit}"
+    bound = f"at least {low}" if low is not None else f"at most {high}"
+    return f"{estimate}, {bound} {sure}, the other side is unbounded; {limit}"
+
+
+def _what_is_missing(
+    target: Target, measured: Measurement, min_n: int, samples_missing: int | None
+) -> str:
+    n, floor = measured.interval.n, measured.floor
+    parts = []
+    if n < min_n:
+        parts.append(f"{counted(n, _unit_word(target))} where the policy asks for {min_n:,}")
+    if floor is not None and n < floor:
+        parts.append(
+            f"cannot pass at this n: {counted(floor, _unit_word(target))} are needed even without "
+            f"{'an error' if target.rule.whole_run else 'a single flip'}"
+        )
+    if samples_missing is not None:
+        about = "" if n < min_n and samples_missing == min_n - n else "about "
+        parts.append(f"needs {about}{counted(samples_missing, 'more ' + _unit_word(target))}")
+    elif measured.interval.estimate is not None and _wrong_side(target, measured.interval.estimate):
+        unit = unit_of(target.rule.metric, target.metric)
+        digits = enough_digits(target.rule.limit, (measured.interval.estimate,), unit)
+        estimate = number_text(measured.interval.estimate, unit, digits)
+        parts.append(
+            f"no number of {_unit_word(target)}s would make it pass at the present estimate "
+            f"{estimate}"
+        )
+    return "; ".join(parts)
+
+
+def _wrong_side(target: Target, estimate: float) -> bool:
+    limit = target.rule.limit
+    return estimate <= limit if target.rule.direction == "min" else estimate >= limit
+
+
+def _unit_word(target: Target) -> str:
+    return "request" if target.rule.whole_run else "sample"

@@ -1,0 +1,1 @@
+"""Renderings of finished results: one document, many forms; nothing here computes a statistic."""

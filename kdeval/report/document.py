@@ -1,0 +1,152 @@
+"""The document that every form of the report renders: all that is known, nothing laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from kdeval.compare.comparison import Cell, Comparison, RunComparison
+from kdeval.gate.decision import GateDecision
+from kdeval.records import Metric, RunHeader
+from kdeval.report.examples import Examples, examples_of
+from kdeval.store.run_directory import ModelEntry, RunDirectory, SuiteEntry
+
+__all__ = ["ModelSummary", "ReportDocument", "report_document"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSummary:
+    """One model of the run, without the paths and options of the machine that ran it.
+
+    Attributes:
+        price: as configured, None when unknown.
+    """
+
+    name: str
+    role: Literal["teacher", "student"]
+    type: str
+    fingerprint: str
+    requests: int
+    errors: int
+    parameters: int | None
+    bytes_on_disk: int | None
+    device: str | None
+    dtype: str | None
+    price: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportDocument:
+    """A run, compared and perhaps judged.
+
+    Attributes:
+        confidence: two-sided, of every interval but the gate's bounds, which name their own.
+        limit: the `--limit` of the run, None when every sample was asked.
+        text_included: whether inputs, references and outputs are in it.
+        students: each student's comparison with the teacher.
+        decisions: of the gate, one a judged student.
+        examples: samples that the student lost or gained, one entry a student.
+    """
+
+    name: str
+    header: RunHeader
+    confidence: float
+    limit: int | None
+    text_included: bool
+    models: tuple[ModelSummary, ...]
+    suites: tuple[SuiteEntry, ...]
+    metrics: Mapping[str, Metric]
+    students: tuple[Comparison, ...]
+    decisions: tuple[GateDecision, ...]
+    examples: tuple[Examples, ...]
+    notes: tuple[str, ...]
+    schema_version: Literal[1] = 1
+    kind: Literal["kdeval.report"] = "kdeval.report"
+
+    @property
+    def teacher(self) -> str:
+        """The teacher's name."""
+        return self.models[0].name
+
+    def model(self, name: str) -> ModelSummary | None:
+        """The model of that name, or None."""
+        return next((item for item in self.models if item.name == name), None)
+
+    def decision(self, student: str) -> GateDecision | None:
+        """The gate's decision on that student, or None."""
+        return next((item for item in self.decisions if item.student == student), None)
+
+    def examples_for(self, student: str) -> Examples | None:
+        """The examples of that student, or None."""
+        return next((item for item in self.examples if item.student == student), None)
+
+
+def report_document(
+    run: RunDirectory,
+    comparison: RunComparison,
+    decisions: Sequence[GateDecision] = (),
+    *,
+    include_text: bool = True,
+    max_examples: int = 200,
+) -> ReportDocument:
+    """Everything a rendering may show of `run`.
+
+    Args:
+        run: the run that was compared.
+        comparison: its students against its teacher.
+        decisions: of the gate, for the students that were judged.
+        include_text: False leaves out every input, reference and output, and every recorded
+            reason or error message, since those may quote them.
+        max_examples: lost samples shown of each student, and as many gained ones; which are
+            drawn is settled by the run's seed.
+    """
+    students = comparison.students
+    if not include_text:
+        students = tuple(_without_reasons(student) for student in students)
+    return ReportDocument(
+        name=comparison.name,
+        header=comparison.header,
+        confidence=comparison.confidence,
+        limit=run.manifest.limit,
+        text_included=include_text,
+        models=tuple(
+            _summary(entry, "student" if index else "teacher")
+            for index, entry in enumerate(run.manifest.models)
+        ),
+        suites=run.manifest.suites,
+        metrics=comparison.metrics,
+        students=students,
+        decisions=tuple(decisions),
+        examples=examples_of(
+            run,
+            [student.student for student in students],
+            include_text=include_text,
+            limit=max_examples,
+        ),
+        notes=comparison.notes,
+    )
+
+
+def _summary(entry: ModelEntry, role: Literal["teacher", "student"]) -> ModelSummary:
+    return ModelSummary(
+        name=entry.name,
+        role=role,
+        type=entry.type,
+        fingerprint=entry.fingerprint,
+        requests=entry.requests,
+        errors=entry.errors,
+        parameters=entry.parameters,
+        bytes_on_disk=entry.bytes_on_disk,
+        device=entry.device,
+        dtype=entry.dtype,
+        price=entry.price,
+    )
+
+
+def _without_reasons(comparison: Comparison) -> Comparison:
+    return replace(comparison, cells=tuple(_quiet(cell) for cell in comparison.cells))
+
+
+def _quiet(cell: Cell) -> Cell:
+    return replace(cell, missing=replace(cell.missing, reasons={}))

@@ -1,0 +1,187 @@
+"""Samples that a student lost or gained against its teacher, drawn by the run's seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["TEXT_LIMIT", "Example", "ExampleText", "Examples", "examples_of"]
+
+TEXT_LIMIT = 4_000
+"""Characters kept of each text in a report; the run directory holds it whole."""
+
+Kind = Literal["lost", "gained"]
+_KEYS = ["suite", "metric"]
+_SCORES = ["teacher_score", "student_score"]
+_CONFIDENCES = ["teacher_confidence", "student_confidence"]
+_OUTPUTS = ["teacher_output", "student_output"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExampleText:
+    """What was asked and answered, each at most `TEXT_LIMIT` characters."""
+
+    input: str
+    reference: str | None
+    teacher_output: str | None
+    student_output: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One sample on which the two models' scores differ.
+
+    Attributes:
+        kind: lost: the student scored worse than the teacher; gained: better.
+        text: None in a report without text.
+    """
+
+    suite: str
+    metric: str
+    sample_id: str
+    slices: Mapping[str, str]
+    kind: Kind
+    teacher_score: float
+    student_score: float
+    teacher_confidence: float | None
+    student_confidence: float | None
+    text: ExampleText | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """The examples of one student: lost ones first, in the order of the suites.
+
+    Attributes:
+        lost: how many there are in all, over all suites and metrics.
+        gained: the same.
+        lost_left_out: how many of them are not among the items.
+        gained_left_out: the same.
+    """
+
+    student: str
+    items: tuple[Example, ...]
+    lost: int
+    gained: int
+    lost_left_out: int
+    gained_left_out: int
+
+
+def examples_of(
+    run: RunDirectory, students: Sequence[str], *, include_text: bool, limit: int
+) -> tuple[Examples, ...]:
+    """At most `limit` lost and `limit` gained samples of each student.
+
+    Every suite and metric gets its turn, so a large suite does not crowd out a small one.
+    """
+    columns = ["suite", "sample_id", "student", "metric", *_SCORES, *_CONFIDENCES]
+    pairs = run.pairs(columns + (_OUTPUTS if include_text else []))
+    pairs = pairs[pairs["teacher_score"].notna() & pairs["student_score"].notna()]
+    pairs = pairs[pairs["teacher_score"] != pairs["student_score"]]
+    worse = pairs["student_score"] < pairs["teacher_score"]
+    lower_is_better = {
+        name for name, metric in run.manifest.metrics.items() if not metric.higher_is_better
+    }
+    worse ^= pairs["metric"].isin(lower_is_better)
+    chosen = {
+        (student, kind): _draw(pairs[(pairs["student"] == student) & side], limit, run, kind)
+        for student in students
+        for kind, side in (("lost", worse), ("gained", ~worse))
+    }
+    samples = _samples(run, [rows for rows, _ in chosen.values()], include_text)
+    return tuple(_student(student, chosen, samples) for student in students)
+
+
+def _draw(rows: pd.DataFrame, limit: int, run: RunDirectory, kind: str) -> tuple[pd.DataFrame, int]:
+    """The rows drawn, in their order, and how many there were."""
+    rng = np.random.default_rng([run.manifest.header.seed, len(kind)])
+    shuffled = rows.iloc[rng.permutation(len(rows))]
+    turn = shuffled.groupby(_KEYS, sort=False, observed=True).cumcount()
+    kept = turn.sort_values(kind="stable").index[:limit]
+    return rows.loc[rows.index.isin(kept)], len(rows)
+
+
+def _samples(
+    run: RunDirectory, drawn: Sequence[pd.DataFrame], include_text: bool
+) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    columns = ["suite", "sample_id", "slices"] + (["text", "reference"] if include_text else [])
+    wanted = {
+        (str(suite), str(sample))
+        for rows in drawn
+        for suite, sample in zip(rows["suite"], rows["sample_id"], strict=True)
+    }
+    if not wanted:
+        return {}
+    frame = run.samples(columns)
+    frame = frame[frame["sample_id"].isin({sample for _, sample in wanted})]
+    return {
+        (str(row["suite"]), str(row["sample_id"])): {str(key): row[key] for key in row}
+        for row in frame.to_dict(orient="records")
+    }
+
+
+def _student(
+    student: str,
+    chosen: Mapping[tuple[str, str], tuple[pd.DataFrame, int]],
+    samples: Mapping[tuple[str, str], Mapping[str, Any]],
+) -> Examples:
+    lost, n_lost = chosen[student, "lost"]
+    gained, n_gained = chosen[student, "gained"]
+    items = [_example(row, "lost", samples) for row in lost.to_dict(orient="records")]
+    items += [_example(row, "gained", samples) for row in gained.to_dict(orient="records")]
+    return Examples(
+        student=student,
+        items=tuple(items),
+        lost=n_lost,
+        gained=n_gained,
+        lost_left_out=n_lost - len(lost),
+        gained_left_out=n_gained - len(gained),
+    )
+
+
+def _example(
+    row: Mapping[Any, Any], kind: Kind, samples: Mapping[tuple[str, str], Mapping[str, Any]]
+) -> Example:
+    sample = samples[str(row["suite"]), str(row["sample_id"])]
+    text = None
+    if "text" in sample:
+        text = ExampleText(
+            input=shortened(str(sample["text"])),
+            reference=_text(sample["reference"]),
+            teacher_output=_text(row["teacher_output"]),
+            student_output=_text(row["student_output"]),
+        )
+    return Example(
+        suite=str(row["suite"]),
+        metric=str(row["metric"]),
+        sample_id=str(row["sample_id"]),
+        slices=dict(json.loads(str(sample["slices"]))),
+        kind=kind,
+        teacher_score=float(row["teacher_score"]),
+        student_score=float(row["student_score"]),
+        teacher_confidence=_number(row["teacher_confidence"]),
+        student_confidence=_number(row["student_confidence"]),
+        text=text,
+    )
+
+
+def shortened(text: str, limit: int = TEXT_LIMIT) -> str:
+    """`text`, cut at `limit` characters with the number left out."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]} … [{len(text) - limit:,} more characters]"
+
+
+def _text(value: Any) -> str | None:
+    return None if pd.isna(value) else shortened(str(value))
+
+
+def _number(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)

@@ -1,0 +1,259 @@
+"""The report as Markdown, fit for a pull request comment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdeval.compare.comparison import Cell, Comparison, ModelCalibration
+from kdeval.report.document import ReportDocument
+from kdeval.report.examples import Example, Examples
+from kdeval.report.gate_markdown import gate_blocks
+from kdeval.report.markdown_text import GITHUB_LIMIT, Block, code, compose, table, text
+from kdeval.report.numbers import (
+    UNKNOWN,
+    bytes_text,
+    confidence_text,
+    count,
+    counted,
+    difference_unit,
+    interval_text,
+    number,
+    p_value_text,
+    ratio_text,
+    score_unit,
+    seconds_text,
+    usd_text,
+)
+from kdeval.stats.interval import Interval
+
+__all__ = ["report_markdown"]
+
+_TEXT = 300
+
+
+def report_markdown(document: ReportDocument, *, limit: int = GITHUB_LIMIT) -> str:
+    """The report in at most `limit` characters; what had no room is counted."""
+    blocks = [Block(head=f"## kdeval: {text(document.name)}")]
+    for decision in document.decisions:
+        blocks.extend(gate_blocks(decision))
+    for student in document.students:
+        blocks.extend(_student_blocks(document, student))
+    blocks.extend(_note_blocks(document))
+    for examples in document.examples:
+        blocks.extend(_example_blocks(document, examples))
+    return compose(blocks, limit=limit)
+
+
+def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
+    yield Block(head=f"### {code(student.student)} against its teacher {code(student.teacher)}")
+    level = confidence_text(document.confidence)
+    for suite, metric in dict.fromkeys((cell.suite, cell.metric) for cell in student.cells):
+        cells = [c for c in student.cells if (c.suite, c.metric) == (suite, metric)]
+        yield _score_table(document, cells, f"{code(suite)}, {code(metric)}, intervals at {level}")
+        reasons = _reasons(cells)
+        if reasons:
+            yield Block(head="\n".join(f"- {reason}" for reason in reasons))
+    yield from _calibration_blocks(student)
+    yield _speed_table(document, student)
+
+
+def _score_table(document: ReportDocument, cells: list[Cell], title: str) -> Block:
+    metric = document.metrics.get(cells[0].metric)
+    unit, points = score_unit(metric), difference_unit(metric)
+    header = [
+        "slice",
+        "n",
+        "missing",
+        "teacher",
+        "student",
+        "majority",
+        "retention",
+        "difference",
+        "lost / gained",
+        "agreement",
+    ]
+    rows = [
+        [
+            code(cell.slice),
+            count(cell.n),
+            count(cell.missing.total),
+            number(cell.teacher_score.estimate, unit),
+            number(cell.student_score.estimate, unit),
+            number(cell.majority, unit),
+            interval_text(cell.retention, "percent"),
+            interval_text(cell.difference, points),
+            UNKNOWN
+            if cell.flips is None
+            else f"{count(cell.flips.lost)} / {count(cell.flips.gained)}",
+            number(None if cell.agreement is None else cell.agreement.estimate, "percent"),
+        ]
+        for cell in cells
+    ]
+    return table(header, rows, title=title, what="slices")
+
+
+def _reasons(cells: list[Cell]) -> list[str]:
+    """Why figures of these cells are missing, each reason once."""
+    found: dict[str, None] = {}
+    for cell in cells:
+        for what, interval in (("retention", cell.retention), ("difference", cell.difference)):
+            if interval.reason is not None:
+                found[f"{code(cell.slice)}: {what}: {text(interval.reason)}"] = None
+        missing = cell.missing
+        if missing.total and cell is cells[0]:
+            found[
+                f"left out of both sides: {counted(missing.teacher_errors, 'teacher error')}, "
+                f"{counted(missing.student_errors, 'student error')}, "
+                f"{counted(missing.unscored, 'missing score')}"
+            ] = None
+    return list(found)
+
+
+def _calibration_blocks(student: Comparison) -> Iterator[Block]:
+    rows: list[list[str]] = []
+    seen: set[tuple[str, str]] = set()
+    for cell in student.cells:
+        if cell.calibration is None or (cell.suite, cell.slice) in seen:
+            continue
+        seen.add((cell.suite, cell.slice))
+        sides = (("teacher", cell.calibration.teacher), ("student", cell.calibration.student))
+        for role, side in sides:
+            if side is not None:
+                rows.append([code(cell.suite), code(cell.slice), role, *_calibration_row(side)])
+        rows.extend(_difference_rows(cell))
+    if not rows:
+        return
+    header = ["suite", "slice", "model", "n", "right", "confidence", "ECE (perfect: p)", "Brier"]
+    header += ["log-loss", "temperature", "ECE scaled (before)"]
+    yield table(header, rows, left=3, title="Calibration, lower is better")
+
+
+def _calibration_row(side: ModelCalibration) -> list[str]:
+    log_loss = number(side.log_loss, "number", 3)
+    if side.infinite_log_losses:
+        log_loss = f"{counted(side.infinite_log_losses, 'reference')} at probability 0"
+    scaled = UNKNOWN
+    if side.ece_scaled is not None:
+        before = number(side.ece_unscaled, "number", 3)
+        scaled = f"{number(side.ece_scaled, 'number', 3)} ({before})"
+    perfect = f"{number(side.ece_null, 'number', 3)}: {p_value_text(side.ece_p_value)}"
+    return [
+        count(side.n),
+        number(side.accuracy, "percent"),
+        number(side.mean_confidence, "percent"),
+        f"{number(side.ece, 'number', 3)} ({perfect})",
+        number(side.brier, "number", 3),
+        log_loss,
+        number(side.temperature, "number"),
+        scaled,
+    ]
+
+
+def _difference_rows(cell: Cell) -> Iterator[list[str]]:
+    calibration = cell.calibration
+    if calibration is None or calibration.brier_difference is None:
+        return
+    brier = interval_text(calibration.brier_difference, "signed")
+    log_loss = interval_text(calibration.log_loss_difference, "signed")
+    dash = [UNKNOWN] * 2
+    yield [
+        code(cell.suite),
+        code(cell.slice),
+        "student − teacher",
+        count(calibration.brier_difference.n),
+        *dash,
+        UNKNOWN,
+        brier,
+        log_loss,
+        *dash,
+    ]
+
+
+def _speed_table(document: ReportDocument, student: Comparison) -> Block:
+    rows = []
+    if student.latency is not None:
+        figures = student.latency
+        for name, ratio in figures.ratio.items():
+            rows.append(
+                [
+                    f"latency {text(name)} ({text(figures.source)}, {count(figures.n)} requests)",
+                    seconds_text(_estimate(figures.teacher.get(name))),
+                    seconds_text(_estimate(figures.student.get(name))),
+                    ratio_text(ratio),
+                ]
+            )
+    if student.cost is not None:
+        cost = student.cost
+        rows.append(
+            [
+                f"cost of 1,000 requests ({text(cost.reason or cost.basis)})",
+                usd_text(cost.teacher_usd),
+                usd_text(cost.student_usd),
+                ratio_text(cost.ratio),
+            ]
+        )
+    teacher, model = document.models[0], document.model(student.student)
+    if model is not None:
+        for what, ours, theirs, shown in (
+            ("parameters", teacher.parameters, model.parameters, count),
+            ("weights on disk", teacher.bytes_on_disk, model.bytes_on_disk, bytes_text),
+        ):
+            if ours and theirs:
+                rows.append([what, shown(ours), shown(theirs), f"{theirs / ours:.2f}"])
+    rows.append(
+        [
+            f"requests that failed ({count(student.requests)} asked)",
+            number(student.teacher_error_share, "percent"),
+            number(student.error_share, "percent"),
+            UNKNOWN,
+        ]
+    )
+    return table(["", "teacher", "student", "student / teacher"], rows, title="Speed, cost, size")
+
+
+def _estimate(interval: Interval | None) -> float | None:
+    return None if interval is None else interval.estimate
+
+
+def _note_blocks(document: ReportDocument) -> Iterator[Block]:
+    header = document.header
+    notes = [text(note) for note in document.notes]
+    made = f"kdeval {text(header.kdeval)}, seed {header.seed}, {text(header.created)}"
+    if header.git_revision is not None:
+        made += f", revision {code(header.git_revision)}"
+    yield Block(head="\n".join(f"- {note}" for note in [*notes, made]))
+
+
+def _example_blocks(document: ReportDocument, examples: Examples) -> Iterator[Block]:
+    if not examples.lost and not examples.gained:
+        return
+    summary = (
+        f"{text(examples.student)}: {count(examples.lost)} lost, {count(examples.gained)} gained"
+    )
+    if not document.text_included:
+        yield Block(head=f"{summary} (this report is without text)")
+        return
+    left_out = examples.lost_left_out + examples.gained_left_out
+    drawn = f"; {count(len(examples.items))} drawn at random below" if left_out else ""
+    header = ["sample", "", "input", "reference", "teacher", "student"]
+    rows = (_example_row(item) for item in examples.items)
+    block = table(header, rows, left=len(header))
+    yield Block(
+        head=f"<details><summary>{summary}{drawn}</summary>\n\n{block.head}",
+        rows=block.rows,
+        tail="</details>",
+        what="samples",
+    )
+
+
+def _example_row(example: Example) -> list[str]:
+    place = f"{text(example.suite)} {code(example.sample_id, 80)}"
+    said = example.text
+    if said is None:
+        return [place, example.kind, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
+    shown = (said.input, said.reference, said.teacher_output, said.student_output)
+    return [
+        place,
+        example.kind,
+        *(UNKNOWN if item is None else code(item, _TEXT) for item in shown),
+    ]

@@ -1,0 +1,199 @@
+"""The report for a terminal of 80 columns: rich renderables, which print nothing themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kdeval.compare.comparison import Cell, Comparison
+from kdeval.gate.decision import GateDecision, Verdict
+from kdeval.records import Metric
+from kdeval.report.document import ReportDocument
+from kdeval.report.numbers import (
+    UNKNOWN,
+    confidence_text,
+    count,
+    difference_unit,
+    interval_text,
+    number,
+    ratio_text,
+    score_unit,
+    seconds_text,
+    usd_text,
+)
+from kdeval.report.plain_text import one_line
+from kdeval.stats.interval import Interval
+
+__all__ = ["gate_renderables", "report_renderables"]
+
+_STYLES: dict[Verdict, str] = {"pass": "bold green", "fail": "bold red", "inconclusive": "yellow"}
+
+
+def gate_renderables(decisions: Sequence[GateDecision]) -> tuple[RenderableType, ...]:
+    """For each decision a table of rules, then the verdict."""
+    return tuple(part for decision in decisions for part in _decision(decision))
+
+
+def report_renderables(document: ReportDocument) -> tuple[RenderableType, ...]:
+    """Every student's scores, calibration, speed and cost; then the decisions and the notes."""
+    parts: list[RenderableType] = [_text(document.name, style="bold")]
+    for student in document.students:
+        parts.extend(_student(document, student))
+    if document.decisions:
+        parts.append(Text())
+    parts.extend(gate_renderables(document.decisions))
+    parts.append(Text())
+    parts.extend(_text(f"note: {note}", style="dim") for note in document.notes)
+    return tuple(parts)
+
+
+def _decision(decision: GateDecision) -> Iterator[RenderableType]:
+    table = Table(box=None, padding=(0, 1, 1, 0), pad_edge=False, expand=False)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("rule", ratio=2, overflow="fold")
+    table.add_column("evidence", ratio=3, overflow="fold")
+    for rule in decision.rules:
+        table.add_row(
+            Text(rule.verdict, style=_STYLES[rule.verdict]), _text(rule.rule), _text(rule.evidence)
+        )
+    yield table
+    against = f"against {decision.teacher}"
+    if decision.baseline is not None:
+        against += f" and the baseline {decision.baseline}"
+    yield _text(f"{decision.summary}, {against}", style=_STYLES[decision.verdict])
+
+
+def _student(document: ReportDocument, student: Comparison) -> Iterator[RenderableType]:
+    yield Text()
+    yield _text(f"{student.student} against {student.teacher}", style="bold cyan")
+    level = confidence_text(document.confidence)
+    for suite, name in dict.fromkeys((cell.suite, cell.metric) for cell in student.cells):
+        cells = [c for c in student.cells if (c.suite, c.metric) == (suite, name)]
+        metric = document.metrics.get(name)
+        yield Text()
+        yield _text(f"{suite}, {name}, intervals at {level}")
+        yield _scores(cells, metric)
+        yield _details(cells, metric)
+        yield from _reasons(cells)
+    calibration = _calibration(student.cells)
+    if calibration is not None:
+        yield Text()
+        yield calibration
+    yield Text()
+    yield _speed(student)
+
+
+def _scores(cells: Sequence[Cell], metric: Metric | None) -> Table:
+    table = _table("slice", "n", "teacher", "student", "retention", "difference")
+    unit, points = score_unit(metric), difference_unit(metric)
+    for cell in cells:
+        table.add_row(
+            _text(cell.slice),
+            count(cell.n),
+            number(cell.teacher_score.estimate, unit),
+            number(cell.student_score.estimate, unit),
+            interval_text(cell.retention, "percent"),
+            interval_text(cell.difference, points).replace(" points", ""),
+        )
+    return table
+
+
+def _details(cells: Sequence[Cell], metric: Metric | None) -> Table:
+    table = _table("slice", "missing", "majority", "lost", "gained", "both wrong", "agreement")
+    unit = score_unit(metric)
+    for cell in cells:
+        flips = cell.flips
+        table.add_row(
+            _text(cell.slice),
+            count(cell.missing.total),
+            number(cell.majority, unit),
+            count(None if flips is None else flips.lost),
+            count(None if flips is None else flips.gained),
+            count(None if flips is None else flips.both_wrong),
+            interval_text(cell.agreement, "percent"),
+        )
+    return table
+
+
+def _reasons(cells: Sequence[Cell]) -> Iterator[Text]:
+    found = {
+        f"{cell.slice}: {what}: {interval.reason}"
+        for cell in cells
+        for what, interval in (("retention", cell.retention), ("difference", cell.difference))
+        if interval.reason is not None
+    }
+    for reason in sorted(found):
+        yield _text(reason, style="yellow")
+
+
+def _calibration(cells: Sequence[Cell]) -> Table | None:
+    table = _table("calibration", "model", "n", "right", "sure", "ECE", "perfect", "Brier")
+    table.add_column("scaled", justify="right", no_wrap=True)
+    seen: set[tuple[str, str]] = set()
+    for cell in cells:
+        if cell.calibration is None or (cell.suite, cell.slice) in seen:
+            continue
+        seen.add((cell.suite, cell.slice))
+        sides = (("teacher", cell.calibration.teacher), ("student", cell.calibration.student))
+        for role, side in sides:
+            if side is None:
+                continue
+            table.add_row(
+                _text(cell.slice),
+                role,
+                count(side.n),
+                number(side.accuracy, "percent"),
+                number(side.mean_confidence, "percent"),
+                number(side.ece, "number", 3),
+                number(side.ece_null, "number", 3),
+                number(side.brier, "number", 3),
+                number(side.ece_scaled, "number", 3),
+            )
+    return table if table.row_count else None
+
+
+def _speed(student: Comparison) -> Table:
+    table = _table("", "teacher", "student", "student / teacher")
+    figures = student.latency
+    if figures is not None:
+        for name, ratio in figures.ratio.items():
+            table.add_row(
+                _text(f"latency {name} ({figures.source})"),
+                seconds_text(_estimate(figures.teacher.get(name))),
+                seconds_text(_estimate(figures.student.get(name))),
+                ratio_text(ratio),
+            )
+    if student.cost is not None:
+        table.add_row(
+            "cost of 1,000 requests",
+            usd_text(student.cost.teacher_usd),
+            usd_text(student.cost.student_usd),
+            ratio_text(student.cost.ratio),
+        )
+    table.add_row(
+        f"failed of {count(student.requests)} requests",
+        number(student.teacher_error_share, "percent"),
+        number(student.error_share, "percent"),
+        UNKNOWN,
+    )
+    return table
+
+
+def _estimate(interval: Interval | None) -> float | None:
+    return None if interval is None else interval.estimate
+
+
+def _table(first: str, *others: str) -> Table:
+    """A bare table whose first column gives way, so that no figure is ever cut."""
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(first, overflow="fold", min_width=5)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _text(value: str, style: str = "") -> Text:
+    return Text(one_line(value), style=style)
