@@ -41,8 +41,8 @@ class EchoModel:
             seed: models of different seeds pick independently.
             fail_share: share of the inputs, chosen by hash, that always fail.
             delay_s: time it takes for each request.
-            raises: a failing request raises, and takes its batch with it, instead of returning
-                an error.
+            raises: a failing request raises RuntimeError, as a library would, and takes its
+                batch with it, instead of returning an error.
             batch_size: how many requests it likes at a time.
         """
         if not 0 <= fail_share <= 1:
@@ -102,7 +102,7 @@ class EchoModel:
         if self._share("fail", request.text) >= self.fail_share:
             return None
         if self.raises:
-            raise ModelError(f"echo fails for sample {request.sample_id!r}, as it was told to")
+            raise RuntimeError(f"echo fails for sample {request.sample_id!r}, as it was told to")
         return Response(error="echo fails for this input, as it was told to")
 
     def _pick(self, request: Request, options: tuple[str, ...]) -> Response:

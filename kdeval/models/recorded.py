@@ -119,7 +119,10 @@ def _chosen(request: Request, answer: RecordedAnswer, options: tuple[str, ...]) 
     if named is None or not keys:
         return dataclasses.replace(response, output=output)
     if isinstance(named, Mapping):
-        named = {translate(key, options): value for key, value in named.items()}
+        translated = {translate(key, options): value for key, value in named.items()}
+        if len(translated) < len(named):
+            raise DataError(f"two of the probabilities {', '.join(named)} mean the same option")
+        named = translated
     log_probs = as_log_probs(named, keys)
     if output is None:
         output = max(keys, key=log_probs.__getitem__)

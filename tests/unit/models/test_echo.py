@@ -69,7 +69,7 @@ def test_the_same_share_of_inputs_fails_every_time():
 
 
 def test_a_failing_request_can_take_its_batch_with_it():
-    with pytest.raises(ModelError, match="echo fails"):
+    with pytest.raises(RuntimeError, match="echo fails"):
         EchoModel(fail_share=1, raises=True).classify(classification(2))
 
 

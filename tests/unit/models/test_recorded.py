@@ -380,3 +380,9 @@ def test_it_tells_whether_it_brings_scores(tmp_path):
     path = jsonl(tmp_path / "p.jsonl", FULL)
     assert model(path, id="id", score="ok").has_scores is True
     assert model(path, id="id", output="out").has_scores is False
+
+
+def test_two_probabilities_of_one_option_are_refused(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "p": {"A": 0.2, "0": 0.8}})
+    with pytest.raises(DataError, match="A, 0 mean the same option"):
+        ask(model(path, id="id", probabilities="p"), kind="multiple_choice")
