@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
+from kdeval.compare.comparison import Cell
 from kdeval.gate.policy import RuleMetric
 from kdeval.records import Metric
 
-__all__ = ["Unit", "confidence_text", "counted", "enough_digits", "number_text", "unit_of"]
+__all__ = [
+    "Unit",
+    "confidence_text",
+    "counted",
+    "enough_digits",
+    "is_share",
+    "number_text",
+    "unit_of",
+]
 
 Unit = Literal["percent", "points", "number", "signed"]
 """percent: 97.1 %; points: a difference of percentages; number: 0.35; signed: +0.012."""
@@ -24,14 +34,18 @@ _FIXED: dict[RuleMetric, Unit] = {
 }
 
 
-def unit_of(rule_metric: RuleMetric, metric: Metric | None) -> Unit:
-    """How figures of `rule_metric` on scores of `metric` are written.
+def is_share(cells: Iterable[Cell], metric: Metric | None) -> bool:
+    """Whether scores of `metric` are shares: between 0 and 1 by definition, or right-or-wrong."""
+    if metric is not None and (metric.low, metric.high) == (0.0, 1.0):
+        return True
+    counted_cells = [cell for cell in cells if cell.n]
+    return bool(counted_cells) and all(cell.flips is not None for cell in counted_cells)
 
-    Scores between 0 and 1 are percentages; in the user's own unit they stay plain numbers.
-    """
+
+def unit_of(rule_metric: RuleMetric, *, share: bool) -> Unit:
+    """How figures of `rule_metric` are written, on scores that are shares or plain numbers."""
     if rule_metric in _FIXED:
         return _FIXED[rule_metric]
-    share = metric is not None and (metric.low, metric.high) == (0.0, 1.0)
     if rule_metric == "score":
         return "percent" if share else "number"
     return "points" if share else "signed"
@@ -50,20 +64,22 @@ def number_text(value: float, unit: Unit, digits: int | None = None) -> str:
 
 
 def enough_digits(limit: float, others: tuple[float | None, ...], unit: Unit) -> int:
-    """Decimals that write `limit` exactly, and no figure that differs from it as `limit` is."""
+    """Decimals that write `limit` exactly, and no other figure as the limit or as zero."""
     digits = _DIGITS[unit]
     scaled = limit * 100 if unit in ("percent", "points") else limit
+    figures = [value for value in others if value is not None]
     while digits < _MOST_DIGITS and (
         abs(scaled - round(scaled, digits)) > 1e-9
-        or any(
-            value is not None
-            and value != limit
-            and number_text(value, unit, digits) == number_text(limit, unit, digits)
-            for value in others
-        )
+        or any(_looks_like(value, known, unit, digits) for value in figures for known in (limit, 0))
     ):
         digits += 1
     return digits
+
+
+def _looks_like(value: float, known: float, unit: Unit, digits: int) -> bool:
+    """Whether `value` is written as `known` is, though it differs."""
+    differs = abs(value - known) > 1e-9
+    return differs and number_text(value, unit, digits) == number_text(known, unit, digits)
 
 
 def confidence_text(level: float) -> str:

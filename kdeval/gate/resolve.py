@@ -9,6 +9,7 @@ from kdeval.compare.comparison import ALL, Comparison, RunComparison
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import ConfigError, UsageError
 from kdeval.gate.policy import GatePolicy, Rule
+from kdeval.gate.quantity import is_share
 from kdeval.records import Metric
 
 __all__ = ["Target", "chosen_student", "resolve"]
@@ -22,7 +23,7 @@ class Target:
         place: where the rule stands in the policy, for messages: "rules.2".
         suite: None, as slice and score, for what is measured over the whole run.
         score: the suite's metric whose samples count.
-        metric: what that score means.
+        share: whether that score is a share, written in percent.
         suites_in_run: how many suites the run has: with one, words need not name it.
     """
 
@@ -31,7 +32,7 @@ class Target:
     suite: str | None
     slice: str | None
     score: str | None
-    metric: Metric | None
+    share: bool
     suites_in_run: int
 
 
@@ -91,7 +92,7 @@ def _targets(
                 suite=None,
                 slice=None,
                 score=None,
-                metric=None,
+                share=False,
                 suites_in_run=count,
             )
         ]
@@ -103,7 +104,8 @@ def _targets(
     else:
         score = _one_of(place, "score", rule.score, scores, f"suite {suite!r}")
         _check_direction(place, rule, score, metrics.get(score))
-    slices = tuple(cell.slice for cell in cells if cell.metric == score)
+    scored = [cell for cell in cells if cell.metric == score]
+    share = is_share(scored, metrics.get(score))
     return [
         Target(
             place=place,
@@ -111,10 +113,10 @@ def _targets(
             suite=suite,
             slice=name,
             score=score,
-            metric=metrics.get(score),
+            share=share,
             suites_in_run=count,
         )
-        for name in _slices(place, rule.slice, slices, suite)
+        for name in _slices(place, rule.slice, tuple(cell.slice for cell in scored), suite)
     ]
 
 

@@ -35,7 +35,7 @@ def rule_text(target: Target) -> str:
         words += f" on {target.suite}"
     if target.slice is not None:
         words += f", {target.slice}"
-    unit = unit_of(rule.metric, target.metric)
+    unit = unit_of(rule.metric, share=target.share)
     limit = number_text(rule.limit, unit, enough_digits(rule.limit, (), unit))
     return f"{words}: at {'least' if rule.direction == 'min' else 'most'} {limit}"
 
@@ -59,13 +59,14 @@ def evidence_text(
 
 def _figures(target: Target, interval: Interval, verdict: Verdict, level: float) -> str:
     rule = target.rule
-    unit = unit_of(rule.metric, target.metric)
+    unit = unit_of(rule.metric, share=target.share)
+    name = rule.metric.replace("_", " ")
     ends = (interval.low, interval.high)
     digits = enough_digits(rule.limit, (interval.estimate, *ends), unit)
     limit = f"limit {number_text(rule.limit, unit, digits)}"
     if interval.estimate is None:
-        return f"{rule.metric} unknown: {interval.reason or 'nothing was measured'}; {limit}"
-    estimate = f"{rule.metric} {number_text(interval.estimate, unit, digits)}"
+        return f"{name} unknown: {interval.reason or 'nothing was measured'}; {limit}"
+    estimate = f"{name} {number_text(interval.estimate, unit, digits)}"
     low, high = (None if end is None else number_text(end, unit, digits) for end in ends)
     sure = f"with {confidence_text(level)} confidence"
     if low is not None and low == high and interval.low == interval.high:
@@ -97,7 +98,7 @@ def _what_is_missing(
         about = "" if n < min_n and samples_missing == min_n - n else "about "
         parts.append(f"needs {about}{counted(samples_missing, 'more ' + _unit_word(target))}")
     elif measured.interval.estimate is not None and _wrong_side(target, measured.interval.estimate):
-        unit = unit_of(target.rule.metric, target.metric)
+        unit = unit_of(target.rule.metric, share=target.share)
         digits = enough_digits(target.rule.limit, (measured.interval.estimate,), unit)
         estimate = number_text(measured.interval.estimate, unit, digits)
         parts.append(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from kdeval.gate.decision import GateDecision, Verdict
+from kdeval.gate.decision import GateDecision, RuleResult, Verdict
 from kdeval.report.markdown_text import Block, code, compose, table, text
+from kdeval.report.numbers import count
 
 __all__ = ["append_step_summary", "gate_blocks", "gate_markdown"]
 
@@ -40,12 +41,17 @@ def gate_blocks(decision: GateDecision) -> Iterator[Block]:
     yield Block(head=f"**{_MARKS[decision.verdict]}**: {text(decision.summary)}, against {against}")
     order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
     rules = sorted(decision.rules, key=lambda rule: order.index(rule.verdict))
+    clustered = any(rule.clusters is not None for rule in rules)
     yield table(
-        ["rule", "verdict", "evidence", "n"],
+        ["rule", "verdict", "evidence", "n in clusters" if clustered else "n"],
         [
-            [text(rule.rule), _MARKS[rule.verdict], text(rule.evidence), f"{rule.n:,}"]
+            [text(rule.rule), _MARKS[rule.verdict], text(rule.evidence), _size(rule)]
             for rule in rules
         ],
         left=3,
         what="rules",
     )
+
+
+def _size(rule: RuleResult) -> str:
+    return count(rule.n) if rule.clusters is None else f"{count(rule.n)} in {count(rule.clusters)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kdeval.compare.comparison import Cell, Comparison, ModelCalibration
 from kdeval.report.document import ReportDocument
@@ -29,6 +29,7 @@ from kdeval.stats.interval import Interval
 __all__ = ["report_markdown"]
 
 _TEXT = 300
+_EXAMPLES = 40
 
 
 def report_markdown(document: ReportDocument, *, limit: int = GITHUB_LIMIT) -> str:
@@ -59,7 +60,7 @@ def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[B
 
 def _score_table(document: ReportDocument, cells: list[Cell], title: str) -> Block:
     metric = document.metrics.get(cells[0].metric)
-    unit, points = score_unit(metric), difference_unit(metric)
+    unit, points = score_unit(cells, metric), difference_unit(cells, metric)
     header = [
         "slice",
         "n",
@@ -233,10 +234,13 @@ def _example_blocks(document: ReportDocument, examples: Examples) -> Iterator[Bl
     if not document.text_included:
         yield Block(head=f"{summary} (this report is without text)")
         return
-    left_out = examples.lost_left_out + examples.gained_left_out
-    drawn = f"; {count(len(examples.items))} drawn at random below" if left_out else ""
+    shown = _spread([item for item in examples.items if item.kind == "lost"])
+    shown += _spread([item for item in examples.items if item.kind == "gained"])
+    drawn = ""
+    if len(shown) < examples.lost + examples.gained:
+        drawn = f"; {count(len(shown))} of them drawn at random"
     header = ["sample", "", "input", "reference", "teacher", "student"]
-    rows = (_example_row(item) for item in examples.items)
+    rows = (_example_row(item) for item in shown)
     block = table(header, rows, left=len(header))
     yield Block(
         head=f"<details><summary>{summary}{drawn}</summary>\n\n{block.head}",
@@ -244,6 +248,12 @@ def _example_blocks(document: ReportDocument, examples: Examples) -> Iterator[Bl
         tail="</details>",
         what="samples",
     )
+
+
+def _spread(items: Sequence[Example]) -> list[Example]:
+    """At most `_EXAMPLES` of the items, evenly from the first to the last."""
+    step = max(1, -(-len(items) // _EXAMPLES))
+    return list(items[::step])
 
 
 def _example_row(example: Example) -> list[str]:

@@ -13,7 +13,7 @@ __all__ = ["GITHUB_LIMIT", "Block", "code", "compose", "table", "text"]
 GITHUB_LIMIT = 65_536
 """Characters that GitHub takes in one comment."""
 
-_SPECIAL = re.compile(r"""[^\w\s.,;:'"/=()%+–…-]|_""")
+_SPECIAL = re.compile(r"""[^\w\s.,;:?'"/=()%+–…-]|_""")
 _LINKED = re.compile(
     r"(?:&#64;|&#35;|\bGH-)(?=\w)"  # mentions, issues
     r"|:(?=//|[a-z+-][\w+-]*:)"  # addresses, emoji by name

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from kdeval.gate.quantity import Unit, confidence_text, counted, number_text, unit_of
+from collections.abc import Sequence
+
+from kdeval.compare.comparison import Cell
+from kdeval.gate.quantity import (
+    Unit,
+    confidence_text,
+    counted,
+    is_share,
+    number_text,
+    unit_of,
+)
 from kdeval.records import Metric
 from kdeval.stats.interval import Interval
 
@@ -42,6 +52,8 @@ def interval_text(interval: Interval | None, unit: Unit, digits: int | None = No
     estimate = number_text(interval.estimate, unit, digits)
     if interval.low is None and interval.high is None:
         return f"{estimate} [unknown]"
+    if interval.low == interval.high:
+        return estimate  # a fixed price: nothing was sampled
     ends = ", ".join(
         number(end, unit, digits).removesuffix(" %").removesuffix(" points")
         for end in (interval.low, interval.high)
@@ -59,14 +71,14 @@ def ratio_text(interval: Interval | None) -> str:
     return interval_text(interval, "number", digits)
 
 
-def score_unit(metric: Metric | None) -> Unit:
-    """Unit of a mean score."""
-    return unit_of("score", metric)
+def score_unit(cells: Sequence[Cell], metric: Metric | None) -> Unit:
+    """Unit of the mean scores of these cells, all by `metric`."""
+    return unit_of("score", share=is_share(cells, metric))
 
 
-def difference_unit(metric: Metric | None) -> Unit:
-    """Unit of a difference of mean scores."""
-    return unit_of("difference", metric)
+def difference_unit(cells: Sequence[Cell], metric: Metric | None) -> Unit:
+    """Unit of the differences of those means."""
+    return unit_of("difference", share=is_share(cells, metric))
 
 
 def p_value_text(value: float | None) -> str:

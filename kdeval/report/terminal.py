@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kdeval.compare.comparison import Cell, Comparison
+from kdeval.compare.comparison import ALL, Cell, Comparison, ModelCalibration
 from kdeval.gate.decision import GateDecision, Verdict
 from kdeval.records import Metric
 from kdeval.report.document import ReportDocument
@@ -29,11 +29,13 @@ from kdeval.stats.interval import Interval
 
 __all__ = ["gate_renderables", "report_renderables"]
 
+_SLICES = 12
+_ORDER: tuple[Verdict, ...] = ("pass", "inconclusive", "fail")
 _STYLES: dict[Verdict, str] = {"pass": "bold green", "fail": "bold red", "inconclusive": "yellow"}
 
 
 def gate_renderables(decisions: Sequence[GateDecision]) -> tuple[RenderableType, ...]:
-    """For each decision a table of rules, then the verdict."""
+    """For each decision a table of rules, those that fail last, then the verdict."""
     return tuple(part for decision in decisions for part in _decision(decision))
 
 
@@ -55,7 +57,7 @@ def _decision(decision: GateDecision) -> Iterator[RenderableType]:
     table.add_column("verdict", no_wrap=True)
     table.add_column("rule", ratio=2, overflow="fold")
     table.add_column("evidence", ratio=3, overflow="fold")
-    for rule in decision.rules:
+    for rule in sorted(decision.rules, key=lambda rule: _ORDER.index(rule.verdict)):
         table.add_row(
             Text(rule.verdict, style=_STYLES[rule.verdict]), _text(rule.rule), _text(rule.evidence)
         )
@@ -75,9 +77,16 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
         metric = document.metrics.get(name)
         yield Text()
         yield _text(f"{suite}, {name}, intervals at {level}")
-        yield _scores(cells, metric)
-        yield _details(cells, metric)
-        yield from _reasons(cells)
+        shown = _worst(cells)
+        yield _scores(shown, metric)
+        yield Text()
+        yield _details(shown, metric)
+        if len(shown) < len(cells):
+            more = (
+                f"the {len(shown) - 1} slices with the lowest retention; {len(cells) - len(shown)}"
+            )
+            yield _text(f"{more} more are in the written report", style="dim")
+        yield from _reasons(shown)
     calibration = _calibration(student.cells)
     if calibration is not None:
         yield Text()
@@ -87,35 +96,46 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
 
 
 def _scores(cells: Sequence[Cell], metric: Metric | None) -> Table:
-    table = _table("slice", "n", "teacher", "student", "retention", "difference")
-    unit, points = score_unit(metric), difference_unit(metric)
+    table = _table("slice", "n", "teacher", "student", "majority", "retention")
+    unit = score_unit(cells, metric)
     for cell in cells:
         table.add_row(
             _text(cell.slice),
             count(cell.n),
             number(cell.teacher_score.estimate, unit),
             number(cell.student_score.estimate, unit),
+            number(cell.majority, unit),
             interval_text(cell.retention, "percent"),
-            interval_text(cell.difference, points).replace(" points", ""),
         )
     return table
 
 
 def _details(cells: Sequence[Cell], metric: Metric | None) -> Table:
-    table = _table("slice", "missing", "majority", "lost", "gained", "both wrong", "agreement")
-    unit = score_unit(metric)
+    unit = difference_unit(cells, metric)
+    words = "points" if unit == "points" else "difference"
+    table = _table("slice", words, "lost", "gained", "missing", "agreement")
     for cell in cells:
         flips = cell.flips
+        agreement = None if cell.agreement is None else cell.agreement.estimate
         table.add_row(
             _text(cell.slice),
-            count(cell.missing.total),
-            number(cell.majority, unit),
+            interval_text(cell.difference, unit).replace(" points", ""),
             count(None if flips is None else flips.lost),
             count(None if flips is None else flips.gained),
-            count(None if flips is None else flips.both_wrong),
-            interval_text(cell.agreement, "percent"),
+            count(cell.missing.total),
+            number(agreement, "percent"),
         )
     return table
+
+
+def _worst(cells: Sequence[Cell]) -> list[Cell]:
+    """All cells where they are few; else the whole suite and the slices of the lowest bounds."""
+    if len(cells) <= _SLICES:
+        return list(cells)
+    whole = [cell for cell in cells if cell.slice == ALL]
+    slices = [cell for cell in cells if cell.slice != ALL]
+    slices.sort(key=lambda cell: (cell.retention.low is None, cell.retention.low or 0.0))
+    return [*whole, *slices[: _SLICES - len(whole)]]
 
 
 def _reasons(cells: Sequence[Cell]) -> Iterator[Text]:
@@ -130,29 +150,31 @@ def _reasons(cells: Sequence[Cell]) -> Iterator[Text]:
 
 
 def _calibration(cells: Sequence[Cell]) -> Table | None:
+    """Of the whole suites; the written report has the slices."""
     table = _table("calibration", "model", "n", "right", "sure", "ECE", "perfect", "Brier")
     table.add_column("scaled", justify="right", no_wrap=True)
-    seen: set[tuple[str, str]] = set()
+    seen: set[str] = set()
     for cell in cells:
-        if cell.calibration is None or (cell.suite, cell.slice) in seen:
+        if cell.calibration is None or cell.slice != ALL or cell.suite in seen:
             continue
-        seen.add((cell.suite, cell.slice))
+        seen.add(cell.suite)
         sides = (("teacher", cell.calibration.teacher), ("student", cell.calibration.student))
         for role, side in sides:
-            if side is None:
-                continue
-            table.add_row(
-                _text(cell.slice),
-                role,
-                count(side.n),
-                number(side.accuracy, "percent"),
-                number(side.mean_confidence, "percent"),
-                number(side.ece, "number", 3),
-                number(side.ece_null, "number", 3),
-                number(side.brier, "number", 3),
-                number(side.ece_scaled, "number", 3),
-            )
+            if side is not None:
+                table.add_row(_text(cell.suite), role, *_calibration_row(side))
     return table if table.row_count else None
+
+
+def _calibration_row(side: ModelCalibration) -> list[str]:
+    return [
+        count(side.n),
+        number(side.accuracy, "percent"),
+        number(side.mean_confidence, "percent"),
+        number(side.ece, "number", 3),
+        number(side.ece_null, "number", 3),
+        number(side.brier, "number", 3),
+        number(side.ece_scaled, "number", 3),
+    ]
 
 
 def _speed(student: Comparison) -> Table:

@@ -280,7 +280,7 @@ def test_a_fixed_price_is_compared_as_it_stands(run_of: MakeRun, run_parts: type
     run = run_of(10, both=10, parts=run_parts(prices=prices))
     rule = only(decide(run, {"metric": "cost_ratio", "max": 0.3}))
     assert rule.verdict == "pass"
-    assert rule.evidence.startswith("cost_ratio 0.30; limit 0.30")
+    assert rule.evidence.startswith("cost ratio 0.30; limit 0.30")
     assert only(decide(run, {"metric": "cost_ratio", "max": 0.2})).verdict == "fail"
 
 

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from kdeval.gate.quantity import Unit, confidence_text, enough_digits, number_text, unit_of
+from kdeval.gate.quantity import (
+    Unit,
+    confidence_text,
+    enough_digits,
+    is_share,
+    number_text,
+    unit_of,
+)
 from kdeval.records import Metric
-
-SHARE = Metric(name="exact")
-RATING = Metric(name="rating", low=1.0, high=10.0)
 
 
 @pytest.mark.parametrize(
@@ -30,15 +34,18 @@ def test_a_bound_never_looks_like_the_limit_it_misses() -> None:
     assert enough_digits(0.95, (0.94996,), "percent") == 3
     assert enough_digits(0.95, (0.95, None, 0.99), "percent") == 1
     assert enough_digits(0.9525, (), "percent") == 2
+    assert enough_digits(0.01, (0.0, 0.0002), "percent") == 2
 
 
 def test_scores_in_their_own_unit_are_no_percentages() -> None:
     """A rating from 1 to 10 stays a rating."""
-    assert unit_of("score", SHARE) == "percent"
-    assert unit_of("difference", SHARE) == "points"
-    assert unit_of("score", RATING) == "number"
-    assert unit_of("baseline_difference", RATING) == "signed"
-    assert unit_of("retention", RATING) == "percent"
+    assert is_share([], Metric(name="exact"))
+    assert not is_share([], Metric(name="rating", low=1.0, high=10.0))
+    assert not is_share([], None)
+    assert (unit_of("score", share=True), unit_of("score", share=False)) == ("percent", "number")
+    assert unit_of("difference", share=True) == "points"
+    assert unit_of("baseline_difference", share=False) == "signed"
+    assert unit_of("retention", share=False) == "percent"
 
 
 def test_confidence_has_no_needless_zeros() -> None:

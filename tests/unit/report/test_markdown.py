@@ -85,6 +85,7 @@ def test_the_limit_of_a_comment_holds(
     assert len(page) <= GITHUB_LIMIT
     assert re.search(r"\*\d+ more slices left out: no room\*", page)
     assert re.search(r"\*\d+ more samples left out: no room\*", page)
+    assert "; 80 of them drawn at random</summary>" in page
     assert "### <code>small</code>" in page
     assert "Latency was measured" in page
     assert page.count("<details>") == page.count("</details>") == 1
@@ -113,3 +114,12 @@ def test_names_cannot_steer_the_gate_page(
     assert "</details>" not in page
     assert "@someone" not in page.replace("&#64;<!-- -->", "")
     assert page.count("\n| ") == 3
+
+
+def test_clusters_stand_beside_n(
+    make_decision: Callable[..., Any], make_rule: Callable[..., Any]
+) -> None:
+    """Four hundred samples of twenty documents are not four hundred pieces of evidence."""
+    page = gate_markdown([make_decision(rules=(make_rule("pass", n=400, clusters=20),))])
+    assert "| n in clusters |" in page
+    assert page.rstrip().endswith("| 400 in 20 |")

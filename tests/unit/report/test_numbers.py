@@ -36,6 +36,7 @@ def test_an_interval_shows_what_is_known_of_it() -> None:
     assert interval_text(interval(0.971, 0.958, 0.982), "percent") == "97.1 % [95.8, 98.2]"
     assert interval_text(interval(0.971, 0.958, None), "percent") == "97.1 % [95.8, –]"
     assert interval_text(interval(0.971, None, None), "percent") == "97.1 % [unknown]"
+    assert interval_text(interval(0.1, 0.1, 0.1), "number") == "0.10"
     assert interval_text(interval(-0.02, -0.03, 0.01), "points") == "-2.0 points [-3.0, +1.0]"
 
 

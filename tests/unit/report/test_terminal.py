@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console, RenderableType
 
+from kdeval.records import Metric
 from kdeval.report.document import ReportDocument
 from kdeval.report.terminal import gate_renderables, report_renderables
 
@@ -25,7 +27,7 @@ def test_a_report_fits_eighty_columns(make_document: Callable[..., ReportDocumen
     text = shown(report_renderables(make_document()))
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
     assert "…" not in text
-    for figure in ("97.8 % [95.8, 99.8]", "-2.0 [-4.0, +0.0]", "92.0 % [90.0, 94.0]", "8.30 ms"):
+    for figure in ("97.8 % [95.8, 99.8]", "-2.0 [-4.0, +0.0]", "92.0 %", "8.30 ms"):
         assert figure in text
     assert "domain=tweets: retention: at chance" in text
     assert "note: Latency was measured at batch 1." in text
@@ -50,3 +52,28 @@ def test_hostile_names_do_not_reach_the_terminal(
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "[bold red]x[/]" in text.replace("\n", "") or width == 40
+
+
+def test_many_slices_show_the_worst(
+    make_document: Callable[..., ReportDocument],
+    make_cell: Callable[..., Any],
+    make_comparison: Callable[..., Any],
+) -> None:
+    """The whole suite and the slices of the lowest retention; the rest is counted."""
+    cells = [make_cell()]
+    for index in range(40):
+        retention = replace(cells[0].retention, estimate=0.9, low=0.5 + index / 100, high=1.0)
+        cells.append(make_cell(f"domain=d{index}", retention=retention))
+    text = shown(report_renderables(make_document(compared=make_comparison(*cells))))
+    assert "domain=d0 " in text
+    assert "domain=d10 " in text
+    assert "domain=d11 " not in text
+    assert "29 more are in the written report" in text
+
+
+def test_right_or_wrong_scores_of_a_log_are_percentages(
+    make_document: Callable[..., ReportDocument], make_comparison: Callable[..., Any]
+) -> None:
+    """A recorded score has no declared range; where all are 0 or 1 it is a share all the same."""
+    compared = replace(make_comparison(), metrics={"exact": Metric(name="exact", low=None)})
+    assert "90.0 %" in shown(report_renderables(make_document(compared=compared)))
