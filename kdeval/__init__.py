@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kdeval.compare.compute import compare
+    from kdeval.compare.compute import compare_run
     from kdeval.config.schema import load_config
     from kdeval.gate.decide import judge
     from kdeval.routing.fit import fit_router
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["RunDirectory", "compare", "evaluate", "fit_router", "judge", "load_config"]
+__all__ = ["RunDirectory", "compare_run", "evaluate", "fit_router", "judge", "load_config"]
 
 _HOMES = {
     "RunDirectory": "kdeval.store.run_directory",
-    "compare": "kdeval.compare.compute",
+    "compare_run": "kdeval.compare.compute",
     "evaluate": "kdeval.workflows.evaluate",
     "fit_router": "kdeval.routing.fit",
     "judge": "kdeval.gate.decide",

@@ -7,7 +7,7 @@
     ├── RunError                a run directory is missing, unfinished or of another schema version
     │   └── StoreError          the prediction store is locked, corrupted or of another version
     ├── ModelError              a model cannot be loaded or does not keep its protocol
-    │   └── MissingExtraError   an optional dependency is not installed (the message has the pip line)
+    │   └── MissingExtraError   an optional dependency is not installed; the pip line is in it
     ├── RoutingError            a router cannot be fitted or evaluated on what it was given
     └── DownloadError           something that must be fetched could not be, or its hash differs
 

@@ -8,13 +8,24 @@ import click
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("kdeval-demo"),
-              show_default=True, help="Where everything goes.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("kdeval-demo"),
+    show_default=True,
+    help="Where everything goes.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--model-dir", type=click.Path(path_type=Path),
-              help="A directory with all-MiniLM-L6-v2, instead of fetching it.")
-@click.option("--data-dir", type=click.Path(path_type=Path),
-              help="A directory with VADER's *_GroundTruth.txt files, instead of fetching them.")
+@click.option(
+    "--model-dir",
+    type=click.Path(path_type=Path),
+    help="A directory with all-MiniLM-L6-v2, instead of fetching it.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="A directory with VADER's *_GroundTruth.txt files, instead of fetching them.",
+)
 def demo(out: Path, seed: int, model_dir: Path | None, data_dir: Path | None) -> None:
     """Distil a real teacher, then measure, gate and route its students, in a few minutes.
 

@@ -11,8 +11,11 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--policy", type=click.Path(path_type=Path), required=True, help="gate.yaml")
 @click.option("--student", help="Whom to judge [the policy's, or the only one].")
-@click.option("--baseline", type=click.Path(path_type=Path),
-              help="A run, or a file of `kdeval report --format baseline`, to lose nothing against.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="A run, or a file of `kdeval report --format baseline`, to lose nothing against.",
+)
 @click.option("--baseline-student", help="Which student of the baseline [the judged one's name].")
 @click.option("--out", type=click.Path(path_type=Path), help="For gate.json, gate.xml [RUN/gate].")
 @click.pass_context

@@ -19,8 +19,14 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str) -> 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--format", "formats", default="md,json", show_default=True, callback=_formats,
-              help="Comma-separated: md, json, baseline (ids and scores, for `gate --baseline`).")
+@click.option(
+    "--format",
+    "formats",
+    default="md,json",
+    show_default=True,
+    callback=_formats,
+    help="Comma-separated: md, json, baseline (ids and scores, for `gate --baseline`).",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Directory to write [RUN/report].")
 @click.option("--policy", type=click.Path(path_type=Path), help="Judge every student by it, too.")
 @click.option("--no-text", is_flag=True, help="Leave out inputs, references, outputs, messages.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -14,18 +15,41 @@ def route() -> None:
 
 @route.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True,
-              help="Directory for router.yaml and router.safetensors.")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Directory for router.yaml and router.safetensors.",
+)
 @click.option("--student", "students", multiple=True, help="May be given again [all students].")
-@click.option("--max-drop", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.02,
-              show_default=True, help="Most quality that may be lost, over all requests.")
-@click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), default=0.9,
-              show_default=True, help="With which that bound holds.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5), default=0.05, show_default=True,
-              help="Share of in-distribution requests that may be taken for foreign.")
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.02,
+    show_default=True,
+    help="Most quality that may be lost, over all requests.",
+)
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    default=0.9,
+    show_default=True,
+    help="With which that bound holds.",
+)
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5),
+    default=0.05,
+    show_default=True,
+    help="Share of in-distribution requests that may be taken for foreign.",
+)
 @click.option("--metric", help="Which score of the suites counts [the first].")
-@click.option("--encoder", type=click.Path(path_type=Path),
-              help="Directory with tokenizer.json and static embeddings (model.safetensors).")
+@click.option(
+    "--encoder",
+    type=click.Path(path_type=Path),
+    help="Directory with tokenizer.json and static embeddings (model.safetensors).",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 def fit(
     run: Path,
@@ -39,11 +63,10 @@ def fit(
     seed: int,
 ) -> None:
     """Fit a router on RUN: mastered tasks to the student, the rest to the teacher, certified."""
-    from kdeval.routing.fit import fit_router
-    from kdeval.store.run_directory import RunDirectory
+    from kdeval.workflows.routing import fit_and_show
 
-    summary = fit_router(
-        RunDirectory.open(run),
+    fit_and_show(
+        run,
         out,
         students=students or None,
         max_drop=max_drop,
@@ -53,7 +76,6 @@ def fit(
         encoder_dir=encoder,
         metric=metric,
     )
-    click.echo(summary.text)
     click.echo(f"wrote {out / 'router.yaml'} and {out / 'router.safetensors'}")
 
 
@@ -73,7 +95,7 @@ def evaluate(router: Path, run: Path, json_file: Path | None) -> None:
 @click.argument("text")
 def explain(router: Path, text: str) -> None:
     """Say in words where ROUTER sends TEXT, and why ("-" reads standard input)."""
-    from kdeval.workflows.routing import explain_text
+    from kdeval.routing.explain import explain_text
 
-    request = click.get_text_stream("stdin").read() if text == "-" else text
-    click.echo(explain_text(router, request))
+    request = sys.stdin.read() if text == "-" else text
+    click.echo(str(explain_text(router, request)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import click
 
@@ -13,6 +14,6 @@ NAMES = ("config", "suite", "policy", "report", "gate", "baseline", "router")
 @click.argument("name", type=click.Choice(NAMES))
 def schema(name: str) -> None:
     """Print the JSON Schema of a file that kdeval reads or writes."""
-    from kdeval.report.schema import json_schema
+    from kdeval.report.schema import SchemaName, json_schema
 
-    click.echo(json.dumps(json_schema(name), indent=2))
+    click.echo(json.dumps(json_schema(cast("SchemaName", name)), indent=2))

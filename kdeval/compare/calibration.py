@@ -1,9 +1,8 @@
-"""Calibration of both models on the same samples, with temperature scaling on a split of its own."""
+"""Calibration of both models on the same samples, temperature-scaled on a split of its own."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,12 +110,16 @@ def _model(
 def _figures(
     log_probs: NDArray[np.float64], labels: NDArray[np.int64], seed: int
 ) -> ModelCalibration:
-    result: Any = calibration(log_probs, labels, rng=np.random.default_rng(seed))
-    shared = {field.name for field in fields(ModelCalibration)}
+    found = calibration(log_probs, labels, rng=np.random.default_rng(seed))
     return ModelCalibration(
-        **{
-            field.name: getattr(result, field.name)
-            for field in fields(result)
-            if field.name in shared
-        }
+        n=found.n,
+        accuracy=found.accuracy,
+        mean_confidence=found.mean_confidence,
+        ece=found.ece_equal_mass,
+        ece_equal_width=found.ece_equal_width,
+        ece_null=found.ece_null,
+        ece_p_value=found.ece_p_value,
+        brier=found.brier,
+        log_loss=found.log_loss,
+        infinite_log_losses=found.infinite_log_losses,
     )

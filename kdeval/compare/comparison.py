@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from kdeval.cost.figures import CostFigures
 from kdeval.latency.figures import LatencyFigures
 from kdeval.records import Metric, RunHeader
+from kdeval.stats.flips import FlipTable
 from kdeval.stats.interval import Interval
-from kdeval.stats.paired import FlipTable
 
 __all__ = [
     "ALL",
@@ -66,13 +66,13 @@ class ModelCalibration:
     """
 
     n: int
-    accuracy: float
-    mean_confidence: float
-    ece: float
-    ece_equal_width: float
-    ece_null: float
-    ece_p_value: float
-    brier: float
+    accuracy: float | None
+    mean_confidence: float | None
+    ece: float | None
+    ece_equal_width: float | None
+    ece_null: float | None
+    ece_p_value: float | None
+    brier: float | None
     log_loss: float | None
     infinite_log_losses: int
     temperature: float | None = None

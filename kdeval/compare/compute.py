@@ -12,22 +12,16 @@ from kdeval.compare.selection import PairTable, Selection, load_pairs, select, s
 from kdeval.cost.figures import cost_figures
 from kdeval.latency.figures import latency_figures
 from kdeval.records import Metric
+from kdeval.stats.flips import cohen_kappa, flip_table
 from kdeval.stats.interval import Interval
 from kdeval.stats.moments import is_binary
-from kdeval.stats.paired import (
-    agreement,
-    cohen_kappa,
-    flip_table,
-    mean,
-    paired_difference,
-    retention,
-)
+from kdeval.stats.paired import agreement, mean, paired_difference, retention
 from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["compare", "compare_cell", "select"]
+__all__ = ["compare_cell", "compare_run", "select"]
 
 
-def compare(run: RunDirectory, *, confidence: float | None = None) -> RunComparison:
+def compare_run(run: RunDirectory, *, confidence: float | None = None) -> RunComparison:
     """Every student against the teacher, for every suite, metric and slice.
 
     Args:
@@ -118,9 +112,7 @@ def compare_cell(
             else None
         ),
         agreement=(
-            None
-            if same is None
-            else agreement(same, clusters=clusters, confidence=confidence)
+            None if same is None else agreement(same, clusters=clusters, confidence=confidence)
         ),
         kappa=(
             cohen_kappa(chosen.teacher_outputs, chosen.student_outputs)

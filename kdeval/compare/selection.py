@@ -75,7 +75,8 @@ class Selection:
         """Whether both outputs are equal; None when outputs are unknown."""
         if self.teacher_outputs is None or self.student_outputs is None:
             return None
-        return self.teacher_outputs == self.student_outputs
+        same: NDArray[np.bool_] = self.teacher_outputs == self.student_outputs
+        return same
 
     @property
     def teacher_brier(self) -> FloatArray | None:
@@ -261,4 +262,5 @@ def _normalised(log_probs: FloatArray) -> FloatArray:
     """Options renormalised to sum to one; a choice's log-likelihoods need not."""
     top = log_probs.max(axis=1, keepdims=True)
     shifted: FloatArray = log_probs - top
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    normalised: FloatArray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return normalised

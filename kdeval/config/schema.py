@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +21,7 @@ from kdeval.config.yaml_file import load_yaml_model, nearest
 from kdeval.errors import ConfigError
 
 __all__ = [
+    "MODEL_ENTRY_POINTS",
     "CustomModel",
     "EchoModelConfig",
     "LatencyProbe",
@@ -31,6 +34,7 @@ __all__ = [
     "load_config",
 ]
 
+MODEL_ENTRY_POINTS = "kdeval.models"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 _CUSTOM = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _BUILT_IN = ("sequence_classifier", "recorded", "echo")
@@ -100,7 +104,7 @@ class EchoModelConfig(_Named):
 class CustomModel(_Named):
     """A model of your own: any class with `fingerprint` and one of the protocols' methods."""
 
-    type: str = Field(pattern=_CUSTOM, description='"module:Class"')
+    type: str = Field(description='"module:Class", or the name of an installed entry point')
     options: dict[str, Any] = Field(
         default_factory=dict, description="keyword arguments; a `path` is relative to this file"
     )
@@ -117,9 +121,12 @@ def _check_type(value: Any) -> Any:
     kind = value.get("type")
     if kind is None:
         raise ValueError(f"type is required: {', '.join(_BUILT_IN)}, or 'module:Class'")
-    if kind not in _BUILT_IN and ":" not in str(kind):
+    if kind in _BUILT_IN or re.fullmatch(_CUSTOM, str(kind)):
+        return value
+    installed = {entry.name for entry in entry_points(group=MODEL_ENTRY_POINTS)}
+    if kind not in installed:
         raise ValueError(
-            f"unknown type {kind!r}; {nearest(str(kind), _BUILT_IN)} "
+            f"unknown type {kind!r}; {nearest(str(kind), installed.union(_BUILT_IN))} "
             "A class of your own is written 'module:Class'"
         )
     return value
@@ -150,8 +157,11 @@ class Price(_Strict):
     @model_validator(mode="after")
     def _one_way(self) -> Price:
         tokens = (self.usd_per_million_input_tokens, self.usd_per_million_output_tokens)
-        ways = [any(v is not None for v in tokens), self.usd_per_request is not None,
-                self.usd_per_hour is not None]
+        ways = [
+            any(v is not None for v in tokens),
+            self.usd_per_request is not None,
+            self.usd_per_hour is not None,
+        ]
         if sum(ways) != 1:
             raise ValueError(
                 "give exactly one of: usd_per_million_input_tokens with "
@@ -239,11 +249,13 @@ def load_config(path: str | Path) -> RunConfig:
         if not Path(file).is_file()
     ]
     for model in config.models:
-        if isinstance(model, (RecordedModelConfig, SequenceClassifierConfig)) and not (
-            base / model.path
-        ).exists():
+        if (
+            isinstance(model, (RecordedModelConfig, SequenceClassifierConfig))
+            and not (base / model.path).exists()
+        ):
             problems.append(
-                f"{path}: {model.name}: no such path {model.path!r} (looked for {base / model.path})"
+                f"{path}: {model.name}: no such path {model.path!r} "
+                f"(looked for {base / model.path})"
             )
     if problems:
         raise ConfigError(problems)

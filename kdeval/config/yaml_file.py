@@ -29,7 +29,7 @@ def _mapping_without_duplicates(loader: _UniqueKeyLoader, node: yaml.MappingNode
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
             continue
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node)
         line = key_node.start_mark.line + 1
         if isinstance(key, (dict, list)):
             raise yaml.constructor.ConstructorError(
@@ -37,12 +37,14 @@ def _mapping_without_duplicates(loader: _UniqueKeyLoader, node: yaml.MappingNode
             )
         if key in seen:
             raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} is given twice (first in line {seen[key]})",
+                None,
+                None,
+                f"key {key!r} is given twice (first in line {seen[key]})",
                 key_node.start_mark,
             )
         seen[key] = line
-    loader.flatten_mapping(node)  # type: ignore[no-untyped-call]
-    return dict(loader.construct_pairs(node, deep=True))  # type: ignore[no-untyped-call]
+    loader.flatten_mapping(node)
+    return dict(loader.construct_pairs(node, deep=True))
 
 
 _UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _mapping_without_duplicates)
@@ -76,11 +78,11 @@ def load_yaml_model(path: str | Path, model: type[Loaded]) -> Loaded:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from error
     try:
         loader = _UniqueKeyLoader(text)
-        root = loader.get_single_node()  # type: ignore[no-untyped-call]
-        data = None if root is None else loader.construct_document(root)  # type: ignore[no-untyped-call]
+        root = loader.get_single_node()
+        data = None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:
         raise ConfigError(_yaml_problem(path, error)) from error
-    if not isinstance(data, dict):
+    if root is None or not isinstance(data, dict):
         raise ConfigError(f"{path}:1: expected a mapping of keys to values, got {_kind(data)}")
     try:
         return model.model_validate(data)

@@ -11,7 +11,7 @@ from kdeval.config.schema import RecordedColumnsConfig, RecordedModelConfig
 from kdeval.errors import DataError
 from kdeval.models.protocols import Request
 from kdeval.models.recorded_rows import RecordedAnswer, read_answers
-from kdeval.models.recorded_values import as_log_probs
+from kdeval.models.recorded_values import ordered_log_probs
 from kdeval.records import Response
 from kdeval.store.choices import choice_readings, readings_text
 from kdeval.store.fingerprints import files_digest, value_digest
@@ -123,7 +123,7 @@ def _chosen(request: Request, answer: RecordedAnswer, options: tuple[str, ...]) 
         if len(translated) < len(named):
             raise DataError(f"two of the probabilities {', '.join(named)} mean the same option")
         named = translated
-    log_probs = as_log_probs(named, keys)
+    log_probs = ordered_log_probs(named, keys)
     if output is None:
         output = max(keys, key=log_probs.__getitem__)
     confidence = response.confidence

@@ -12,10 +12,10 @@ from kdeval.config.schema import RecordedColumnsConfig
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import ConfigError, DataError
 from kdeval.models.recorded_values import (
-    Probabilities,
+    LogProbabilities,
     as_count,
+    as_log_probabilities,
     as_number,
-    as_probabilities,
     as_score,
 )
 from kdeval.records import Response, Timing
@@ -43,7 +43,7 @@ class RecordedAnswer:
 
     line: int
     response: Response
-    probabilities: Probabilities | None
+    probabilities: LogProbabilities | None
 
     def same_as(self, other: RecordedAnswer) -> bool:
         """True when both say the same, whatever their lines."""
@@ -146,7 +146,7 @@ class _AnswerReader:
             line=row.line, response=Response(**found), probabilities=probabilities
         )
 
-    def _read_probabilities(self, row: Row) -> Probabilities | None:
+    def _read_probabilities(self, row: Row) -> LogProbabilities | None:
         source = self._probabilities
         if source is None:
             return None
@@ -163,4 +163,8 @@ class _AnswerReader:
                 raise DataError(
                     f"{name}: missing for {', '.join(map(repr, absent))} but not for all"
                 )
-        return None if value is None else as_probabilities(value, name, logarithms=self._logarithms)
+        return (
+            None
+            if value is None
+            else as_log_probabilities(value, name, logarithms=self._logarithms)
+        )

@@ -13,19 +13,17 @@ from typing import Any
 from kdeval.errors import DataError
 
 __all__ = [
-    "PROBABILITY_FLOOR",
     "as_count",
-    "as_log_probs",
+    "as_log_probabilities",
     "as_number",
-    "as_probabilities",
     "as_score",
+    "ordered_log_probs",
 ]
 
-PROBABILITY_FLOOR = 1e-12
 _SUM_TOLERANCE = 1e-2
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 
-Probabilities = Mapping[str, float] | tuple[float, ...]
+LogProbabilities = Mapping[str, float] | tuple[float, ...]
 
 
 def as_score(value: Any, name: str) -> float:
@@ -64,8 +62,8 @@ def as_count(value: Any, name: str) -> int:
     return int(number)
 
 
-def as_probabilities(value: Any, name: str, *, logarithms: bool) -> Probabilities:
-    """Probabilities that sum to one, per key or in order.
+def as_log_probabilities(value: Any, name: str, *, logarithms: bool) -> LogProbabilities:
+    """Natural logarithms of probabilities that sum to one, per key or in order.
 
     Args:
         value: a list, a mapping, or either of them as JSON text.
@@ -84,11 +82,8 @@ def as_probabilities(value: Any, name: str, *, logarithms: bool) -> Probabilitie
     raise DataError(f"{name} must be a list or a mapping, got {value!r}")
 
 
-def as_log_probs(probabilities: Probabilities, keys: Sequence[str]) -> dict[str, float]:
-    """Natural logarithms in the order of `keys`; what is zero or not named is PROBABILITY_FLOOR.
-
-    A recorded zero is a rounded one: its logarithm would be no finite number.
-    """
+def ordered_log_probs(probabilities: LogProbabilities, keys: Sequence[str]) -> dict[str, float]:
+    """Natural logarithms in the order of `keys`; what is zero or not named is minus infinity."""
     if not isinstance(probabilities, Mapping):
         if len(probabilities) != len(keys):
             raise DataError(
@@ -102,24 +97,25 @@ def as_log_probs(probabilities: Probabilities, keys: Sequence[str]) -> dict[str,
             f"probabilities are recorded for {', '.join(map(repr, unknown[:3]))}, which the suite "
             f"does not have; it has {', '.join(keys[:8])}"
         )
-    return {key: math.log(max(probabilities.get(key, 0.0), PROBABILITY_FLOOR)) for key in keys}
+    return {key: probabilities.get(key, -math.inf) for key in keys}
 
 
 def _normalised(values: Sequence[Any], name: str, logarithms: bool) -> list[float]:
-    numbers = [_probability(value, name, logarithms) for value in values]
-    total = math.fsum(numbers)
+    logs = [_log_probability(value, name, logarithms) for value in values]
+    total = math.fsum(map(math.exp, logs))
     if abs(total - 1) > _SUM_TOLERANCE:
         what = "the probabilities" if not logarithms else "the exponentials"
         raise DataError(
             f"{name}: {what} sum to {total:.6g}, not 1; record the whole distribution"
             + (" (a softmax over the options)" if logarithms else "")
         )
-    return [number / total for number in numbers]
+    return [min(0.0, log - math.log(total)) for log in logs]
 
 
-def _probability(value: Any, name: str, logarithms: bool) -> float:
+def _log_probability(value: Any, name: str, logarithms: bool) -> float:
     if not logarithms:
-        return as_number(value, name, low=0.0, high=1.0 + _SUM_TOLERANCE)
+        number = as_number(value, name, low=0.0, high=1.0 + _SUM_TOLERANCE)
+        return math.log(number) if number > 0 else -math.inf
     if value in (-math.inf, "-Infinity", "-inf"):
-        return 0.0
-    return math.exp(as_number(value, name, low=-math.inf, high=_SUM_TOLERANCE))
+        return -math.inf
+    return as_number(value, name, low=-math.inf, high=_SUM_TOLERANCE)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from kdeval.config.imports import import_named
 from kdeval.config.schema import (
     MODEL_ENTRY_POINTS,
     CustomModel,
@@ -28,7 +27,11 @@ _CAPABILITY: dict[Kind, type] = {
     "extraction": Generator,
     "generation": Generator,
 }
-_METHOD = {Classifier: "classify", ChoiceScorer: "score_choices", Generator: "generate"}
+_METHOD: dict[type, str] = {
+    Classifier: "classify",
+    ChoiceScorer: "score_choices",
+    Generator: "generate",
+}
 
 
 def build_model(config: Any, *, search: Sequence[Path] = ()) -> Model:
@@ -108,22 +111,4 @@ def _load(config: CustomModel, search: Sequence[Path]) -> Any:
             return next(iter(found)).load()
         except ImportError as error:
             raise ModelError(f"{config.name}: {config.type} cannot be imported: {error}") from error
-    module_name, _, class_name = config.type.partition(":")
-    added = [str(path) for path in search if str(path) not in sys.path]
-    sys.path[:0] = added
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ModelError(
-            f"{config.name}: module {module_name!r} cannot be imported: {error}; put it beside "
-            "the configuration, in the working directory, or install it"
-        ) from error
-    finally:
-        for path in added:
-            sys.path.remove(path)
-    try:
-        return getattr(module, class_name)
-    except AttributeError:
-        raise ModelError(
-            f"{config.name}: module {module_name!r} ({module.__file__}) has no {class_name!r}"
-        ) from None
+    return import_named(config.type, what=config.name, beside="configuration", search=search)

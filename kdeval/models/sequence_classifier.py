@@ -89,9 +89,7 @@ class SequenceClassifier:
             start += len(chosen)
         return [
             _response(request, row, picked, length)
-            for request, row, picked, length in zip(
-                requests, logits, columns, lengths, strict=True
-            )
+            for request, row, picked, length in zip(requests, logits, columns, lengths, strict=True)
             if row is not None
         ]
 
@@ -153,9 +151,7 @@ def _columns(name: str, labels: tuple[str, ...], names: list[str]) -> list[int]:
     return [names.index(label) for label in labels]
 
 
-def _response(
-    request: Request, logits: torch.Tensor, columns: list[int], length: int
-) -> Response:
+def _response(request: Request, logits: torch.Tensor, columns: list[int], length: int) -> Response:
     log_probs = torch.log_softmax(logits[columns].double(), dim=-1).tolist()
     best = max(range(len(columns)), key=log_probs.__getitem__)
     if any(math.isnan(value) for value in log_probs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kdeval.config.schema import RunConfig
@@ -91,7 +92,7 @@ def ask_models(
         asked[name] = len(pending)
         errors[name] = _ask_pending(
             model, list(pending.values()), store, executor,
-            lambda done, total, name=name: progress(name, done, total),
+            partial(progress, name),
         )  # fmt: skip
     return Asked(keys=keys, cached=cached, asked=asked, errors=errors)
 
@@ -250,9 +251,7 @@ def _model_entry(inputs: RunInputs, asked: Asked, name: str) -> ModelEntry:
     item = next(item for item in inputs.config.models if item.name == name)
     model = inputs.models[name]
     price = inputs.config.costs.get(name)
-    options = {
-        key: value for key, value in as_plain(item).items() if key not in ("name", "type")
-    }
+    options = {key: value for key, value in as_plain(item).items() if key not in ("name", "type")}
     return ModelEntry(
         name=name,
         type=item.type,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from kdeval.config.imports import import_named
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import ConfigError
 from kdeval.records import Kind
@@ -142,7 +141,7 @@ def _validated(name: str, factory: type[Any], options: Mapping[str, Any]) -> Sco
 
 
 def _custom(name: str, options: Mapping[str, Any], search: Sequence[Path]) -> Scorer:
-    factory = _imported(name, search)
+    factory = import_named(name, what=f"scorer {name!r}", beside="suite", search=search)
     _check_names(name, factory, options)
     try:
         scorer = factory(**options)
@@ -154,22 +153,3 @@ def _custom(name: str, options: Mapping[str, Any], search: Sequence[Path]) -> Sc
             "(see kdeval.scorers.protocol)"
         )
     return scorer
-
-
-def _imported(name: str, search: Sequence[Path]) -> Callable[..., Any]:
-    module_name, _, class_name = name.partition(":")
-    added = [str(path) for path in search if str(path) not in sys.path]
-    sys.path[:0] = added
-    try:
-        found: Callable[..., Any] = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, ValueError) as error:
-        raise ConfigError(
-            f"scorer {name!r}: module {module_name!r} cannot be imported: {error}; put it beside "
-            "the suite, in the working directory, or install it"
-        ) from error
-    except AttributeError:
-        raise ConfigError(f"scorer {name!r}: the module has no {class_name!r}") from None
-    finally:
-        for path in added:
-            sys.path.remove(path)
-    return found

@@ -1,10 +1,10 @@
 """A run on disk: `run.json` (the manifest), the prediction store, and the scored pairs.
 
-    run.json             what was run, by what, how it ended; written last, whole or not at all
-    predictions.sqlite   every response, keyed by content: what makes a run resumable
-    samples.parquet      what was asked (text), one row a sample
-    pairs.parquet        scored pairs, one row a (sample, student, metric)
-    latency.parquet      the latency probe's single measurements, when one was made
+run.json             what was run, by what, how it ended; written last, whole or not at all
+predictions.sqlite   every response, keyed by content: what makes a run resumable
+samples.parquet      what was asked (text), one row a sample
+pairs.parquet        scored pairs, one row a (sample, student, metric)
+latency.parquet      the latency probe's single measurements, when one was made
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class RunDirectory:
         return cls(path, _read_manifest(file))
 
     def samples(self, columns: list[str] | None = None) -> pd.DataFrame:
-        """Columns of `kdeval.store.pairs.SAMPLES_SCHEMA`; one row a sample, in the suites' order."""
+        """Columns of `kdeval.store.pairs.SAMPLES_SCHEMA`; one row a sample, in order."""
         return read_table(self.path / "samples.parquet", columns)
 
     def pairs(self, columns: list[str] | None = None) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from kdeval.compare.comparison import RunComparison
-from kdeval.compare.compute import compare
+from kdeval.compare.compute import compare_run
 from kdeval.errors import UsageError
 from kdeval.gate.baseline import load_baseline, write_baseline
 from kdeval.gate.decide import judge
@@ -82,7 +82,7 @@ def write_report(
         include_text: whether inputs, references and outputs may stand in the files.
     """
     opened = RunDirectory.open(run)
-    comparison = compare(opened)
+    comparison = compare_run(opened)
     decisions = () if policy is None else _judge_all(opened, comparison, load_policy(policy))
     document = report_document(opened, comparison, decisions, include_text=include_text)
     _make(out)
@@ -117,7 +117,7 @@ def judge_run(
     opened = RunDirectory.open(run)
     rules = load_policy(policy)
     against = None if baseline is None else load_baseline(baseline, baseline_student)
-    decision = judge(opened, compare(opened), rules, student=student, baseline=against)
+    decision = judge(opened, compare_run(opened), rules, student=student, baseline=against)
     _make(out)
     files = (out / "gate.json", out / "gate.xml")
     write_json(decision, files[0])

@@ -25,8 +25,9 @@ class Slow:
         return f"slow-{self.name}"
     def classify(self, requests):
         if self.log:
+            lines = [f"{os.getpid()} {self.name} {r.sample_id}\\n" for r in requests]
             with open(self.log, "a") as handle:
-                handle.write("".join(f"{os.getpid()} {self.name} {r.sample_id}\\n" for r in requests))
+                handle.write("".join(lines))
         time.sleep(self.delay_s)
         return [self._one(r) for r in requests]
     def _one(self, request):

@@ -140,9 +140,7 @@ def test_a_policy_that_cannot_be_judged(
 
 
 @pytest.mark.parametrize(("limit", "code"), [("0.9", 0), ("0.999", 1), ("0.96", 3)])
-def test_verdicts_are_exit_codes(
-    finished: Path, kdeval: Kdeval, limit: str, code: int
-) -> None:
+def test_verdicts_are_exit_codes(finished: Path, kdeval: Kdeval, limit: str, code: int) -> None:
     """0 pass, 1 fail, 3 inconclusive; JSON and JUnit are written each time."""
     (finished.parent / "gate.yaml").write_text(f"rules:\n  - {{metric: retention, min: {limit}}}\n")
     done = kdeval("gate", "run", "--policy", "gate.yaml",
@@ -155,7 +153,7 @@ def test_verdicts_are_exit_codes(
 
 
 def test_usage_errors(kdeval: Kdeval) -> None:
-    """click's own mistakes exit with 2, too."""
+    """Click's own mistakes exit with 2, too."""
     for arguments in (["rum"], ["run"], ["run", "x", "--limit", "0"], ["report", "x", "--format",
                       "pdf"], ["schema", "nothing"], ["gate", "x"]):  # fmt: skip
         assert kdeval(*arguments).returncode == 2

@@ -13,7 +13,6 @@ from kdeval.config.schema import RecordedColumnsConfig, RecordedModelConfig
 from kdeval.errors import ConfigError, DataError
 from kdeval.models.protocols import ChoiceScorer, Classifier, Generator, Request
 from kdeval.models.recorded import RecordedModel
-from kdeval.models.recorded_values import PROBABILITY_FLOOR
 from kdeval.records import Timing
 
 LABELS = ("negative", "positive")
@@ -232,17 +231,17 @@ def test_probabilities_off_by_rounding_are_normalised(tmp_path):
     assert sum(map(math.exp, response.log_probs.values())) == pytest.approx(1)
 
 
-def test_a_probability_of_zero_has_a_finite_logarithm(tmp_path):
+def test_a_probability_of_zero_stays_zero(tmp_path):
     path = jsonl(tmp_path / "p.jsonl", {"id": "a", "p": {"positive": 1.0}})
     response = ask(model(path, id="id", probabilities="p"))
-    assert response.log_probs["negative"] == pytest.approx(math.log(PROBABILITY_FLOOR))
+    assert response.log_probs["negative"] == -math.inf
 
 
 def test_log_probabilities(tmp_path):
     path = write(tmp_path / "p.jsonl", '{"id": "a", "p": [-Infinity, 0.0]}\n')
     response = ask(model(path, id="id", log_probabilities="p"))
     assert response.output == "positive"
-    assert response.log_probs["negative"] == pytest.approx(math.log(PROBABILITY_FLOOR))
+    assert response.log_probs["negative"] == -math.inf
 
 
 def test_probabilities_for_some_labels_only_are_refused(tmp_path):

@@ -78,6 +78,12 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     assert "another kdeval process" in done.stdout
 
 
+def _read_all(file: Path) -> None:
+    with PredictionStore(file) as store:
+        for index in range(2_000):
+            store.get([f"{index:064d}"])
+
+
 @pytest.mark.parametrize("damage", ["garbage", "truncated", "flipped"])
 def test_a_corrupted_store_says_so(tmp_path: Path, damage: str) -> None:
     """A damaged file is a StoreError that names it and the way out, never a wrong answer."""
@@ -93,14 +99,11 @@ def test_a_corrupted_store_says_so(tmp_path: Path, damage: str) -> None:
         for position in range(4096, len(data), 512):
             data[position] ^= 0xFF
     file.write_bytes(bytes(data))
-    with pytest.raises(StoreError, match=r"corrupted.*--fresh"), PredictionStore(file) as store:
-        for index in range(2_000):
-            store.get([f"{index:064d}"])
+    with pytest.raises(StoreError, match=r"corrupted.*--fresh"):
+        _read_all(file)
 
 
-def test_another_version_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store of another version is not guessed at."""
     file = tmp_path / "predictions.sqlite"
     PredictionStore(file).close()

@@ -1,0 +1,147 @@
+"""A fitted or evaluated router on a terminal; nothing is printed here."""
+
+from __future__ import annotations
+
+from kdeval_router.schema import RouterConfig
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kdeval.report.numbers import count, interval_text, number
+from kdeval.routing.evaluate import RouterEvaluation
+from kdeval.routing.fit import FitSummary
+from kdeval.stats.interval import Interval
+
+__all__ = ["evaluation_renderables", "fit_renderables"]
+
+_NAMES = {
+    "always_teacher": "always the teacher",
+    "always_student": "always the student",
+    "random": "random, at the same rate",
+    "best_tasks": "best split by task (hindsight)",
+    "oracle": "oracle (hindsight)",
+}
+
+
+def fit_renderables(summary: FitSummary) -> tuple[RenderableType, ...]:
+    """The promise in a sentence, then a row a task."""
+    config = summary.config
+    table = _table("task", "goes to", "teacher", "student", "n")
+    for name, task in config.tasks.items():
+        evidence = task.evidence.get(task.target) or next(iter(task.evidence.values()), None)
+        table.add_row(
+            Text(name),
+            Text(task.target if task.reason is None else f"{task.target}: {task.reason}"),
+            number(None if evidence is None else evidence.teacher_score, "percent"),
+            number(None if evidence is None else evidence.student_score, "percent"),
+            count(task.n),
+        )
+    lines: list[RenderableType] = [Text(line) for line in _promise(config)]
+    if summary.unusable:
+        lines.append(Text(f"{summary.unusable:,} samples left out: an error or no score."))
+    return (*lines, table)
+
+
+def _promise(config: RouterConfig) -> list[str]:
+    guarantee = config.guarantee
+    if not guarantee.certified:
+        lines = ["Nothing is certified: every request goes to the teacher."]
+        if guarantee.missing is not None:
+            lines.append(
+                f"About {guarantee.missing:,} more {guarantee.sampling_unit}s in the certify "
+                f"split are needed (at least {guarantee.n_min:,} in all)."
+            )
+    else:
+        lines = [
+            f"Certified: at most {number(guarantee.level, 'percent')} of requests get worse "
+            f"({guarantee.risk}), with {number(guarantee.confidence, 'percent')} confidence; "
+            f"{number(guarantee.share, 'percent')} of them go to a student.",
+            f"Bound reached: {number(guarantee.bound, 'percent')} by {guarantee.method} on "
+            f"{guarantee.n:,} {guarantee.sampling_unit}s. Assumes: {guarantee.assumption}.",
+        ]
+    return lines if guarantee.note is None else [*lines, guarantee.note]
+
+
+def evaluation_renderables(result: RouterEvaluation) -> tuple[RenderableType, ...]:
+    """The router beside simpler rules, then a row a task, then what to know."""
+    return (
+        Text(
+            f"{result.n:,} unseen samples of {result.run}; {result.refused:,} refused because the "
+            f"router was made from them; {result.dropped:,} without a score."
+        ),
+        _rules(result),
+        _tasks(result),
+        *(Text(line) for line in _remarks(result)),
+    )
+
+
+def _rules(result: RouterEvaluation) -> Table:
+    table = _table("rule", "quality", "to a student", "got worse")
+    table.add_row(
+        Text("this router", style="bold"),
+        interval_text(result.quality, "percent"),
+        number(result.share, "percent"),
+        number(result.lost / result.n, "percent"),
+    )
+    for rule in result.baselines:
+        table.add_row(
+            _NAMES[rule.name],
+            number(rule.quality, "percent"),
+            number(rule.share, "percent"),
+            number(rule.lost_rate, "percent"),
+        )
+    return table
+
+
+def _tasks(result: RouterEvaluation) -> Table:
+    table = _table("task", "goes to", "n", "to a student", "routed", "teacher", "student")
+    for row in result.tasks:
+        table.add_row(
+            Text(row.task or "(none: unfamiliar)"),
+            Text(row.target),
+            count(row.n),
+            number(row.share, "percent"),
+            number(row.quality, "percent"),
+            number(row.teacher_quality, "percent"),
+            number(row.student_quality, "percent"),
+        )
+    return table
+
+
+def _remarks(result: RouterEvaluation) -> list[str]:
+    lines = [
+        f"Routed minus always-teacher: {_points(result.difference)} points; "
+        f"{result.lost:,} got worse, {result.gained:,} got better.",
+        f"Rate of getting worse: {interval_text(result.lost_rate, 'percent')}"
+        + (
+            ""
+            if result.level is None
+            else f"; the promise was at most {number(result.level, 'percent')}"
+        )
+        + ".",
+        "Saving against always-teacher: "
+        + (
+            "unknown: give prices under `costs` in the configuration."
+            if result.saving is None
+            else f"{number(result.saving, 'percent')} of its cost."
+        ),
+        "Reasons: " + ", ".join(f"{reason} {n:,}" for reason, n in result.reasons.items()) + ".",
+    ]
+    return [*lines, *result.notes]
+
+
+def _points(interval: Interval) -> str:
+    if interval.estimate is None:
+        return "unknown"
+    ends = ", ".join(
+        "unknown" if end is None else f"{100 * end:+.1f}" for end in (interval.low, interval.high)
+    )
+    return f"{100 * interval.estimate:+.1f} [{ends}]"
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right", overflow="fold")
+    return table
