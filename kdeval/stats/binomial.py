@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from scipy import stats
+from scipy.special import betainccinv, betaincinv
 
+from kdeval.stats.critical import normal_critical
 from kdeval.stats.interval import Interval, check_confidence, unknown
 
 Side = Literal["two-sided", "lower", "upper"]
@@ -33,9 +34,9 @@ def clopper_pearson(
     tail = (1 - confidence) / 2 if side == "two-sided" else 1 - confidence
     low, high = 0.0, 1.0
     if successes > 0 and side != "upper":
-        low = float(stats.beta.ppf(tail, successes, n - successes + 1))
+        low = float(betaincinv(successes, n - successes + 1, tail))
     if successes < n and side != "lower":
-        high = float(stats.beta.isf(tail, successes + 1, n - successes))
+        high = float(betainccinv(successes + 1, n - successes, tail))
     return Interval(
         estimate=successes / n,
         low=low,
@@ -59,8 +60,7 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
     _check_counts(successes, n)
     if n == 0:
         return unknown("no samples", confidence=confidence, method="Wilson score", n=0)
-    critical = float(stats.norm.isf((1 - confidence) / 2))
-    low, high = wilson_limits(successes / n, n, critical)
+    low, high = wilson_limits(successes / n, n, normal_critical(confidence))
     return Interval(
         estimate=successes / n,
         low=low,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from kdeval_router.bounds import certify_below, upper_bound
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import betainccinv
 
 from kdeval.stats.moments import FloatArray
 
@@ -107,10 +107,11 @@ def fixed_sequence(
     failures = (table * taken).sum(axis=0).astype(np.int64)
     share = delta / max(len(starts), 1)
 
+    safe = np.maximum(trials - failures, 1)
+    upper = np.where(failures < trials, betainccinv(failures + 1, safe, share), 1.0)
+
     def bound(j: int) -> tuple[float, bool]:
-        k, n = int(failures[j]), int(trials[j])
-        upper = 1.0 if k >= n else float(stats.beta.isf(share, k + 1, n - k))
-        return upper, upper <= alpha
+        return float(upper[j]), bool(upper[j] <= alpha)
 
     n_min = smallest_n(alpha, share)
     return _walk(bound, table, trials.tolist(), alpha, delta, starts, "Clopper-Pearson", n_min)

@@ -39,11 +39,6 @@ class Interval:
         if not all(math.isfinite(x) for x in numbers):
             raise ValueError(f"an interval holds finite numbers or None, got {numbers!r}")
 
-    @property
-    def bounded(self) -> bool:
-        """True when both ends are known."""
-        return self.low is not None and self.high is not None
-
 
 def one_sided(level: float) -> float:
     """Two-sided confidence whose ends are the one-sided bounds at `level` (2L - 1).

@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri
 
+from kdeval.stats.critical import normal_critical
 from kdeval.stats.interval import one_sided
 from kdeval.stats.moments import (
     FloatArray,
@@ -107,7 +108,7 @@ def zero_flip_floor(threshold: float, teacher_rate: float, *, level: float) -> i
     """
     if not 0 <= teacher_rate <= 1:
         raise ValueError(f"teacher_rate must lie in [0, 1], got {teacher_rate!r}")
-    critical = _critical(level)
+    critical = normal_critical(one_sided(level))
     if threshold >= 1 or teacher_rate == 0:
         return None
     if threshold <= 0:
@@ -126,10 +127,6 @@ def _moments(d: FloatArray, clusters: ArrayLike | None) -> Moments | None:
 
 
 def _needed(m: Moments, null_variance: float, level: float, power: float) -> int:
-    spread = _critical(level) * math.sqrt(null_variance)
-    spread += float(stats.norm.ppf(power)) * math.sqrt(m.variance([1.0]) * m.n)
+    spread = normal_critical(one_sided(level)) * math.sqrt(null_variance)
+    spread += float(ndtri(power)) * math.sqrt(m.variance([1.0]) * m.n)
     return max(2, math.ceil(_MARGIN * (spread / m.mean([1.0])) ** 2))
-
-
-def _critical(level: float) -> float:
-    return float(stats.norm.ppf((1 + one_sided(level)) / 2))

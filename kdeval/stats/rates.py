@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from scipy import stats
-
 from kdeval.stats.binomial import wilson_limits
+from kdeval.stats.critical import normal_critical, t_critical
 from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.moments import FloatArray, IntArray, Moments, moments, witnesses
 from kdeval.stats.score_test import invert, score_z
@@ -121,8 +120,7 @@ def _inverted(
 
 
 def _critical(m: Moments, confidence: float) -> float:
-    tail = (1 - confidence) / 2
-    return float(stats.norm.isf(tail) if m.clusters is None else stats.t.isf(tail, m.dof))
+    return normal_critical(confidence) if m.clusters is None else t_critical(confidence, m.dof)
 
 
 def _interval(

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
-
 from kdeval.stats import betting
+from kdeval.stats.critical import t_critical
 from kdeval.stats.fieller import fieller_limits
 from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.moments import FloatArray, IntArray, Moments, is_unit, moments
@@ -25,7 +24,7 @@ def ratio_of_means(
     m = moments([s - chance, t - chance], codes)
     estimate = float(m.means[0] / m.means[1])
     if m.dof >= 1 and m.variance([1.0, -estimate]) > 0:
-        limits = fieller_limits(m, _critical(m, confidence))
+        limits = fieller_limits(m, t_critical(confidence, m.dof))
         return _interval(m, confidence, "Fieller t", estimate, limits or (None, None))
     if not (is_unit(t) and is_unit(s)):
         return _without_variance(m, confidence, "Fieller t", estimate)
@@ -44,16 +43,12 @@ def mean_of_reals(
     m = moments([x], codes)
     estimate, variance = float(m.means[0]), m.variance([1.0])
     if m.dof >= 1 and variance > 0:
-        half = _critical(m, confidence) * math.sqrt(variance)
+        half = t_critical(confidence, m.dof) * math.sqrt(variance)
         return _interval(m, confidence, "t", estimate, (estimate - half, estimate + half))
     if value_range is None:
         return _without_variance(m, confidence, "t", estimate)
     ends = betting.mean_limits(x, codes, value_range=value_range, confidence=confidence)
     return _interval(m, confidence, betting.METHOD, estimate, ends)
-
-
-def _critical(m: Moments, confidence: float) -> float:
-    return float(stats.t.isf((1 - confidence) / 2, m.dof))
 
 
 def _interval(

@@ -40,12 +40,16 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
     if len(y) == 0:
         return 1.0
 
+    below_top = logs - logs.max(axis=1, keepdims=True)
+    of_labels = float(below_top[np.arange(len(y)), y].mean())
+
     def loss(log_temperature: float) -> float:
-        scaled = scale(logs, math.exp(log_temperature))
-        return -float(scaled[np.arange(len(y)), y].mean())
+        inverse = math.exp(-log_temperature)
+        normalisers = np.log(np.exp(inverse * below_top).sum(axis=1))
+        return float(normalisers.mean()) - inverse * of_labels
 
     ends = (math.log(LOWEST), math.log(HIGHEST))
-    found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
+    found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-5})
     best = min((*ends, float(found.x)), key=loss)
     return math.exp(best)
 

@@ -42,7 +42,7 @@ def wsr_log_capital(values: ArrayLike, limit: float, *, delta: float) -> FloatAr
     """
     x = _unit_values(values)
     _check_delta(delta)
-    return np.cumsum(np.log1p(-_wsr_bets(x, delta, _LARGEST_BET / (1 - limit)) * (x - limit)))
+    return _wsr_logs(x, _wsr_bets(x, delta), limit)
 
 
 def mixture_log_capital(values: ArrayLike, limit: float) -> float:
@@ -114,27 +114,32 @@ def e_cusum(evidence: float, alarm: bool, *, null_rate: float, bet_rate: float) 
     return max(evidence, 1.0) * factor
 
 
-def _wsr_bets(x: FloatArray, delta: float, largest: float) -> FloatArray:
-    """Bets sqrt(2 ln(1/delta) / (n variance so far)), at most `largest`."""
+def _wsr_bets(x: FloatArray, delta: float) -> FloatArray:
+    """Bets sqrt(2 ln(1/delta) / (n variance so far)), not yet limited."""
     n = len(x)
     count = np.arange(1, n + 1)
     mean = (0.5 + np.cumsum(x)) / (count + 1)
     variance = (0.25 + np.cumsum((x - mean) ** 2)) / (count + 1)
     before = np.concatenate(([0.25], variance[:-1]))
-    bets: FloatArray = np.minimum(np.sqrt(2 * math.log(1 / delta) / (n * before)), largest)
+    bets: FloatArray = np.sqrt(2 * math.log(1 / delta) / (n * before))
     return bets
+
+
+def _wsr_logs(x: FloatArray, bets: FloatArray, limit: float) -> FloatArray:
+    return np.cumsum(np.log1p(-np.minimum(bets, _LARGEST_BET / (1 - limit)) * (x - limit)))
 
 
 def _log_wealth(x: FloatArray, delta: float, gambler: Gambler) -> Callable[[float], float]:
     if gambler == "mixture":
         nodes, weights = _on_grid(x)
         return lambda limit: _mixture(nodes, weights, limit)
-    return lambda limit: float(wsr_log_capital(x, limit, delta=delta).max())
+    bets = _wsr_bets(x, delta)
+    return lambda limit: float(_wsr_logs(x, bets, limit).max())
 
 
 def _mixture(nodes: FloatArray, weights: FloatArray, limit: float) -> float:
     gains = (nodes - limit) / (1 - limit)
-    logs = np.array([weights @ np.log1p(-stake * gains) for stake in _STAKES])
+    logs = np.log1p(-np.outer(_STAKES, gains)) @ weights
     return float(np.logaddexp.reduce(logs) - math.log(len(_STAKES)))
 
 
@@ -153,7 +158,7 @@ def _on_grid(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _last_unrefuted(log_wealth: Callable[[float], float], start: float, threshold: float) -> float:
     """Smallest mean above `start` from which on every mean is refuted: wealth grows with it."""
     low, high = start, 1.0
-    while high - low > 1e-9:
+    while high - low > 1e-7:
         middle = (low + high) / 2
         if log_wealth(middle) >= threshold:
             high = middle
