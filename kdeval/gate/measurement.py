@@ -58,6 +58,7 @@ class Measurement:
         left_out: samples that do not count.
         floor: the fewest samples that can pass, where that is known.
         exact: the figure has no sampling error: it is compared as it stands.
+        scores: of teacher and student, where the figure is their ratio.
         remarks: what the reader of the evidence must know besides.
     """
 
@@ -68,3 +69,4 @@ class Measurement:
     floor: int | None = None
     exact: bool = False
     remarks: tuple[str, ...] = ()
+    scores: tuple[FloatArray, FloatArray] | None = None

@@ -8,7 +8,7 @@ from scipy import stats
 
 from kdeval.gate.measurement import Measurement
 from kdeval.gate.resolve import Target
-from kdeval.stats.power import samples_to_bound_mean
+from kdeval.stats.power import samples_to_bound_mean, samples_to_pass
 
 __all__ = ["samples_missing"]
 
@@ -31,7 +31,17 @@ def samples_missing(
     if distance <= 0:
         return None
     n = measured.interval.n
-    if measured.margins is None:
+    if measured.scores is not None:
+        teacher, student = measured.scores
+        needed = samples_to_pass(
+            teacher,
+            student,
+            threshold=limit,
+            level=level,
+            power=_POWER,
+            clusters=measured.clusters,
+        )
+    elif measured.margins is None:
         needed = _by_scaling(target, measured, level)
     else:
         needed = samples_to_bound_mean(

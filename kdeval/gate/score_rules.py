@@ -44,7 +44,8 @@ def measure_retention(judged: Judged, target: Target, level: float) -> Measureme
     floor = None
     if interval.estimate is not None and limit < 1 and _binary(chosen):
         floor = zero_flip_floor(limit, float(chosen.teacher.mean()), level=level)
-    return _on_scores(target, chosen, interval, chosen.student - limit * chosen.teacher, floor)
+    measured = _on_scores(target, chosen, interval, chosen.student - limit * chosen.teacher, floor)
+    return replace(measured, scores=(chosen.teacher, chosen.student))
 
 
 def measure_difference(judged: Judged, target: Target, level: float) -> Measurement:
