@@ -1,0 +1,1 @@
+"""Routers: fitted on a run, certified, evaluated on traffic they have not seen."""

@@ -1,0 +1,302 @@
+"""A router on samples it has not seen, beside what simpler rules would have done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kdeval_router.artefact import RouterArtefact, build_rule
+from kdeval_router.decision import Decision, RoutingRule
+from kdeval_router.errors import RouterArtefactError
+from kdeval_router.request import ReadRequest
+from kdeval_router.schema import RouterConfig
+from numpy.typing import NDArray
+
+from kdeval.errors import RoutingError
+from kdeval.routing.baselines import Baseline, baselines
+from kdeval.routing.certify import one_per_unit
+from kdeval.routing.samples import RoutingSamples, load_samples
+from kdeval.routing.split import unseen
+from kdeval.stats.binomial import clopper_pearson
+from kdeval.stats.interval import Interval
+from kdeval.stats.paired import mean, paired_difference
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["RouterEvaluation", "TaskRow", "decide_all", "evaluate_router"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """The samples that the router assigned to one task (None: to none).
+
+    Attributes:
+        student_quality: of the task's target; None where the teacher is the target.
+        lost: routed, the teacher right, the student wrong; `gained` the other way round.
+    """
+
+    task: str | None
+    target: str
+    n: int
+    share: float
+    quality: float
+    teacher_quality: float
+    student_quality: float | None
+    lost: int
+    gained: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterEvaluation:
+    """How a router did on unseen samples.
+
+    Attributes:
+        n: samples evaluated.
+        refused: samples that the router was fitted, calibrated or certified on.
+        dropped: unseen samples without a score of the teacher or of a needed student.
+        share: part of the samples that went to a student.
+        quality: mean score of the routed system, with its interval.
+        difference: routed minus always-teacher, paired.
+        lost: negative flips.
+        lost_rate: their rate over one sample a unit; its upper end is one-sided and exact, at
+            the guarantee's confidence.
+        level: the guarantee's largest rate; None when nothing is certified.
+        saving: part of always-teacher's cost that was saved; None where costs are unknown.
+        reasons: reason of a decision to its count.
+        notes: where this run is not what the router was fitted on.
+    """
+
+    router: str
+    config_hash: str
+    run: str
+    n: int
+    refused: int
+    dropped: int
+    share: float
+    quality: Interval
+    difference: Interval
+    lost: int
+    gained: int
+    lost_rate: Interval
+    level: float | None
+    saving: float | None
+    baselines: tuple[Baseline, ...]
+    tasks: tuple[TaskRow, ...]
+    reasons: dict[str, int]
+    notes: tuple[str, ...]
+
+
+def evaluate_router(
+    router_dir: Path, run: RunDirectory, *, confidence: float = 0.95
+) -> RouterEvaluation:
+    """The router in `router_dir` on those samples of `run` that it has not seen.
+
+    On the run it was fitted on these are the test split; on any other, all whose prompt and
+    cluster are new to it.
+
+    Args:
+        router_dir: what `fit_router` wrote.
+        run: a finished run with the same teacher and students.
+        confidence: two-sided, of `quality` and `difference`.
+
+    Raises:
+        RoutingError: the artefact is invalid, a model is missing, or no sample is unseen.
+    """
+    artefact = _load(router_dir)
+    config, rule = artefact.config, build_rule(artefact)
+    samples = load_samples(run, students=_students(config, run), metric=_metric(config))
+    fresh = unseen(samples, artefact.tensors["splits.seen"], config.splits.seed)
+    if not fresh.any():
+        raise RoutingError(
+            f"all {len(samples)} samples of {run.path} were used to fit, calibrate or certify the "
+            f"router in {router_dir}: evaluate it on samples it has not seen"
+        )
+    tested = samples.take(fresh)
+    decisions = decide_all(rule, list(tested.texts))
+    columns = _target_columns(config, decisions, tested.students)
+    usable = _usable(tested, columns)
+    if not usable.any():
+        raise RoutingError(f"no unseen sample of {run.path} has scores of teacher and student")
+    kept = [decision for decision, keep in zip(decisions, usable, strict=True) if keep]
+    return _evaluation(
+        config,
+        tested.take(usable),
+        kept,
+        columns[usable],
+        where=(str(router_dir), run.manifest.name),
+        counts=(int((~fresh).sum()), int((~usable).sum())),
+        notes=_notes(config, run),
+        confidence=confidence,
+    )
+
+
+def decide_all(rule: RoutingRule, texts: Sequence[str]) -> list[Decision]:
+    """The runtime's decision on each text."""
+    return [rule.decide(ReadRequest(text=text)) for text in texts]
+
+
+def _load(router_dir: Path) -> RouterArtefact:
+    try:
+        return RouterArtefact.load(router_dir)
+    except RouterArtefactError as error:
+        raise RoutingError(str(error)) from error
+
+
+def _students(config: RouterConfig, run: RunDirectory) -> tuple[str, ...]:
+    present = {entry.name for entry in run.manifest.students}
+    missing = [name for name in config.students if name not in present]
+    if missing:
+        raise RoutingError(
+            f"{run.path} has no student {missing[0]!r}, which the router may choose: its students "
+            f"are {', '.join(sorted(present)) or 'none'}"
+        )
+    return tuple(config.students)
+
+
+def _metric(config: RouterConfig) -> str | None:
+    metrics = set(config.lineage.metrics.values())
+    return metrics.pop() if len(metrics) == 1 else None
+
+
+def _notes(config: RouterConfig, run: RunDirectory) -> tuple[str, ...]:
+    notes: list[str] = []
+    measured = {config.teacher: config.lineage.teacher, **config.lineage.students}
+    for entry in run.manifest.models:
+        if entry.name in measured and measured[entry.name] != entry.fingerprint:
+            notes.append(
+                f"{entry.name} is not the model that the router was fitted on "
+                f"({entry.fingerprint[:12]} here, {measured[entry.name][:12]} there): the "
+                "guarantee does not cover it"
+            )
+    if run.manifest.teacher.name != config.teacher:
+        notes.append(f"the teacher here is {run.manifest.teacher.name}, there {config.teacher}")
+    return tuple(notes)
+
+
+def _target_columns(
+    config: RouterConfig, decisions: Sequence[Decision], students: Sequence[str]
+) -> NDArray[np.int64]:
+    """For each decision the column of its task's student, whoever answers; -1: it has none."""
+    column_of = {name: column for column, name in enumerate(students)}
+    targets = [
+        None if decision.task is None else config.tasks[decision.task].target
+        for decision in decisions
+    ]
+    return np.array([column_of.get(target or "", -1) for target in targets], dtype=np.int64)
+
+
+def _usable(samples: RoutingSamples, columns: NDArray[np.int64]) -> NDArray[np.bool_]:
+    rows = np.arange(len(samples))
+    result: NDArray[np.bool_] = samples.teacher_known & (
+        (columns < 0) | samples.student_known[rows, np.maximum(columns, 0)]
+    )
+    return result
+
+
+def _evaluation(
+    config: RouterConfig,
+    samples: RoutingSamples,
+    decisions: Sequence[Decision],
+    columns: NDArray[np.int64],
+    *,
+    where: tuple[str, str],
+    counts: tuple[int, int],
+    notes: tuple[str, ...],
+    confidence: float,
+) -> RouterEvaluation:
+    routed = np.array([decision.role == "student" for decision in decisions])
+    teacher = samples.teacher_right
+    student = np.where(
+        columns >= 0,
+        samples.student_right[np.arange(len(samples)), np.maximum(columns, 0)],
+        teacher,
+    )
+    answered = np.where(routed, student, teacher)
+    lost, gained = teacher & ~answered, answered & ~teacher
+    clusters = None
+    if samples.clustered:
+        clusters = np.unique(samples.units.astype(str), return_inverse=True)[1]
+    drawn = one_per_unit(samples.units, np.random.default_rng([config.splits.seed, 2]))
+    return RouterEvaluation(
+        router=where[0],
+        config_hash=config.config_hash,
+        run=where[1],
+        n=len(samples),
+        refused=counts[0],
+        dropped=counts[1],
+        share=float(routed.mean()),
+        quality=mean(answered.astype(float), clusters=clusters, confidence=confidence),
+        difference=paired_difference(
+            teacher.astype(float), answered.astype(float), clusters=clusters, confidence=confidence
+        ),
+        lost=int(lost.sum()),
+        gained=int(gained.sum()),
+        lost_rate=clopper_pearson(
+            int(lost[drawn].sum()),
+            len(drawn),
+            confidence=config.guarantee.confidence,
+            side="upper",
+        ),
+        level=config.guarantee.level if config.guarantee.certified else None,
+        saving=_saving(config, decisions),
+        baselines=baselines(teacher, student, routed, samples.tasks),
+        tasks=_task_rows(config, decisions, teacher, student, routed, columns),
+        reasons=_counts([decision.reason for decision in decisions]),
+        notes=notes,
+    )
+
+
+def _counts(values: Sequence[str]) -> dict[str, int]:
+    names, counts = np.unique(np.array(values), return_counts=True)
+    return {str(names[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}
+
+
+def _saving(config: RouterConfig, decisions: Sequence[Decision]) -> float | None:
+    """Part of always-teacher's cost, at the mean costs that were known when it was fitted."""
+    teacher = config.costs.teacher_usd
+    if teacher is None or teacher <= 0:
+        return None
+    spent = 0.0
+    for decision in decisions:
+        cost = teacher
+        if decision.role == "student":
+            known = config.costs.students_usd.get(decision.target)
+            if known is None:
+                return None
+            cost = known
+        spent += cost
+    return 1.0 - spent / (teacher * len(decisions))
+
+
+def _task_rows(
+    config: RouterConfig,
+    decisions: Sequence[Decision],
+    teacher: NDArray[np.bool_],
+    student: NDArray[Any],
+    routed: NDArray[np.bool_],
+    columns: NDArray[np.int64],
+) -> tuple[TaskRow, ...]:
+    rows: list[TaskRow] = []
+    names = [decision.task for decision in decisions]
+    for name in (*config.tasks, None):
+        of_task = np.array([task == name for task in names])
+        if not of_task.any():
+            continue
+        t, s, r = teacher[of_task], student[of_task].astype(bool), routed[of_task]
+        answered = np.where(r, s, t)
+        rows.append(
+            TaskRow(
+                task=name,
+                target=config.teacher if name is None else config.tasks[name].target,
+                n=int(of_task.sum()),
+                share=float(r.mean()),
+                quality=float(answered.mean()),
+                teacher_quality=float(t.mean()),
+                student_quality=float(s.mean()) if (columns[of_task] >= 0).all() else None,
+                lost=int((t & ~answered).sum()),
+                gained=int((answered & ~t).sum()),
+            )
+        )
+    return tuple(rows)

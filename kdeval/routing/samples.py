@@ -1,0 +1,184 @@
+"""The pairs of a run as a router needs them: a row a sample, every student's outcome beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from kdeval_router.request import canonical_text
+from numpy.typing import NDArray
+
+from kdeval.errors import RoutingError
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["RoutingSamples", "load_samples"]
+
+BoolArray = NDArray[np.bool_]
+_PAIR_COLUMNS = [
+    "suite",
+    "sample_id",
+    "student",
+    "metric",
+    "teacher_score",
+    "teacher_error",
+    "student_score",
+    "student_error",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingSamples:
+    """Samples of a run, row by row.
+
+    Attributes:
+        students: names, in the order of the columns below.
+        metrics: suite name to the metric its scores come from.
+        texts: what the router sees.
+        tasks: each sample's task.
+        units: what is drawn independently: the cluster, or else the prompt itself.
+        content: the run's content hash of each sample.
+        teacher_right, teacher_known: (n,); right is False where it is not known.
+        student_right, student_known: (n, students); the same.
+        clustered: some sample has a cluster key.
+    """
+
+    students: tuple[str, ...]
+    metrics: dict[str, str]
+    suites: NDArray[Any]
+    ids: NDArray[Any]
+    texts: NDArray[Any]
+    tasks: NDArray[Any]
+    units: NDArray[Any]
+    content: NDArray[Any]
+    teacher_right: BoolArray
+    teacher_known: BoolArray
+    student_right: BoolArray
+    student_known: BoolArray
+    clustered: bool
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: NDArray[Any]) -> RoutingSamples:
+        """The rows given by a mask or by positions."""
+        arrays = {
+            field.name: getattr(self, field.name)[rows]
+            for field in fields(self)
+            if isinstance(getattr(self, field.name), np.ndarray)
+        }
+        return replace(self, **arrays)
+
+    @property
+    def unusable(self) -> int:
+        """Samples in which the teacher or every student has an error or no score."""
+        return int((~(self.teacher_known & self.student_known.any(axis=1))).sum())
+
+
+def load_samples(
+    run: RunDirectory, *, students: tuple[str, ...], metric: str | None
+) -> RoutingSamples:
+    """The samples of `run` with their binary outcomes.
+
+    Args:
+        run: a finished run.
+        students: which of its students.
+        metric: the metric of every suite; None takes each suite's first.
+
+    Raises:
+        RoutingError: no text, no such metric, scores that are not 0 or 1, or no samples.
+    """
+    metrics = _metrics_of(run, metric)
+    asked = run.samples()
+    if asked.empty:
+        raise RoutingError(f"{run.path} holds no samples: run a suite that is not empty")
+    if asked["text"].isna().any():
+        raise RoutingError(
+            f"{run.path} was written without the samples' text: a router is fitted on text, so "
+            "run it again with text"
+        )
+    pairs = _pairs_of(run, metrics, students)
+    asked = asked.set_index(["suite", "sample_id"])
+    teacher, teacher_known = _outcomes(asked, pairs, "teacher", None)
+    columns = [_outcomes(asked, pairs, "student", name) for name in students]
+    texts = np.array([canonical_text(text) for text in asked["text"]], dtype=object)
+    suites = asked.index.get_level_values(0).astype(str).to_numpy(dtype=object)
+    return RoutingSamples(
+        students=students,
+        metrics=metrics,
+        suites=suites,
+        ids=asked.index.get_level_values(1).to_numpy(dtype=object),
+        texts=texts,
+        tasks=asked["task"].astype(str).to_numpy(dtype=object),
+        units=_units(suites, asked["cluster"], texts),
+        content=asked["content_hash"].to_numpy(dtype=object),
+        teacher_right=teacher,
+        teacher_known=teacher_known,
+        student_right=np.stack([right for right, _ in columns], axis=1),
+        student_known=np.stack([known for _, known in columns], axis=1),
+        clustered=bool(asked["cluster"].notna().any()),
+    )
+
+
+def _metrics_of(run: RunDirectory, metric: str | None) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for suite in run.manifest.suites:
+        name = metric or (suite.metrics[0] if suite.metrics else None)
+        if name is None or name not in suite.metrics:
+            raise RoutingError(
+                f"suite {suite.name!r} has no metric {metric!r}: it has "
+                f"{', '.join(map(repr, suite.metrics)) or 'none'}; choose one with --metric"
+            )
+        declared = run.manifest.metrics.get(name)
+        if declared is not None and not declared.higher_is_better:
+            raise RoutingError(
+                f"metric {name!r} is better when lower: a router is certified on scores of 0 or 1 "
+                "where 1 is right; choose such a metric with --metric"
+            )
+        chosen[suite.name] = name
+    return chosen
+
+
+def _pairs_of(
+    run: RunDirectory, metrics: dict[str, str], students: tuple[str, ...]
+) -> pd.DataFrame:
+    pairs = run.pairs(_PAIR_COLUMNS)
+    wanted = pairs["suite"].astype(str).map(metrics)
+    pairs = pairs[(pairs["metric"].astype(str) == wanted) & pairs["student"].isin(students)]
+    for side in ("teacher", "student"):
+        scores = pairs[f"{side}_score"].dropna().to_numpy(dtype=float)
+        odd = scores[(scores != 0) & (scores != 1)]
+        if len(odd):
+            raise RoutingError(
+                f"metric {', '.join(sorted(set(metrics.values())))!r} has scores between 0 and 1 "
+                f"({odd[0]:g}): this version certifies scores that are exactly 0 or 1 (label, "
+                "exact, multiple_choice, numeric); choose such a metric with --metric"
+            )
+    return pairs
+
+
+def _outcomes(
+    asked: pd.DataFrame, pairs: pd.DataFrame, side: str, student: str | None
+) -> tuple[BoolArray, BoolArray]:
+    rows = pairs if student is None else pairs[pairs["student"] == student]
+    usable = rows[rows[f"{side}_score"].notna() & rows[f"{side}_error"].isna()]
+    usable = usable.drop_duplicates(["suite", "sample_id"])
+    index = pd.MultiIndex.from_arrays([usable["suite"].astype(str), usable["sample_id"]])
+    keys = pd.MultiIndex.from_arrays(
+        [asked.index.get_level_values(0).astype(str), asked.index.get_level_values(1)]
+    )
+    place = index.get_indexer(keys)
+    known = place >= 0
+    scores = usable[f"{side}_score"].to_numpy(dtype=float)
+    right = np.zeros(len(asked), dtype=bool)
+    right[known] = scores[place[known]] == 1.0
+    return right, known
+
+
+def _units(suites: NDArray[Any], clusters: pd.Series, texts: NDArray[Any]) -> NDArray[Any]:
+    units = [
+        f"text\0{text}" if pd.isna(cluster) else f"cluster\0{suite}\0{cluster}"
+        for suite, cluster, text in zip(suites, clusters, texts, strict=True)
+    ]
+    return np.array(units, dtype=object)
