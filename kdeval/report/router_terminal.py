@@ -26,15 +26,16 @@ _NAMES = {
 def fit_renderables(summary: FitSummary) -> tuple[RenderableType, ...]:
     """The promise in a sentence, then a row a task."""
     config = summary.config
-    table = _table("task", "goes to", "teacher", "student", "n")
+    table = _table("task", "n", "teacher", "student")
+    table.add_column("goes to")
     for name, task in config.tasks.items():
         evidence = task.evidence.get(task.target) or next(iter(task.evidence.values()), None)
         table.add_row(
             Text(name),
-            Text(task.target if task.reason is None else f"{task.target}: {task.reason}"),
+            count(task.n),
             number(None if evidence is None else evidence.teacher_score, "percent"),
             number(None if evidence is None else evidence.student_score, "percent"),
-            count(task.n),
+            Text(task.target if task.reason is None else f"{task.target} ({task.reason})"),
         )
     lines: list[RenderableType] = [Text(line) for line in _promise(config)]
     if summary.unusable:
@@ -141,7 +142,7 @@ def _points(interval: Interval) -> str:
 
 def _table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, overflow="fold")
+    table.add_column(first, overflow="fold", min_width=5)
     for name in others:
-        table.add_column(name, justify="right", overflow="fold")
+        table.add_column(name, justify="right", no_wrap=True)
     return table

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from tests.bench.process import kdeval, measure
 from tests.cli.test_shared_data import CONFIG, MMLU, SUITE
 
@@ -27,7 +25,7 @@ def bench_help(directory: Path) -> None:
 
 
 def bench_recorded(directory: Path) -> None:
-    """run and report of 14,042 recorded outcomes with 57 slices and clusters."""
+    """Run and report of 14,042 recorded outcomes with 57 slices and clusters."""
     if MMLU.exists():
         data = MMLU
     else:
@@ -76,6 +74,8 @@ def bench_overhead(directory: Path) -> None:
 
 def bench_statistics(directory: Path) -> None:
     """Paired retention of a million pairs, independent and in clusters."""
+    import numpy as np
+
     from kdeval.stats.paired import retention
 
     rng = np.random.default_rng(0)
