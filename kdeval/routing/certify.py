@@ -21,6 +21,7 @@ __all__ = ["Certificate", "certify", "min_units", "one_per_unit", "threshold_gri
 
 GRID = 100
 LOOSEST = 1.0
+_ROUNDING = 1e-9
 _MAX_UNITS = 10_000_000
 
 
@@ -64,7 +65,7 @@ def threshold_grid(risk: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(risk) == 0:
         return np.array([LOOSEST])
     quantiles = np.quantile(risk, np.linspace(0.0, 1.0, GRID + 1)[1:])
-    return np.unique(np.append(quantiles, LOOSEST))
+    return np.unique(np.append(quantiles + _ROUNDING, LOOSEST))
 
 
 def certify(

@@ -16,10 +16,11 @@ from safetensors.numpy import load_file
 from scipy.sparse import csr_matrix, diags
 from sklearn.decomposition import TruncatedSVD
 from tokenizers import Tokenizer
-from tokenizers.models import WordPiece
+from tokenizers.models import BPE
 from tokenizers.normalizers import BertNormalizer
-from tokenizers.pre_tokenizers import BertPreTokenizer
-from tokenizers.trainers import WordPieceTrainer
+from tokenizers.pre_tokenizers import BertPreTokenizer, Metaspace
+from tokenizers.pre_tokenizers import Sequence as InOrder
+from tokenizers.trainers import BpeTrainer
 
 from kdeval.errors import RoutingError
 
@@ -52,7 +53,7 @@ class FittedEncoder:
 
 
 def fit_svd_encoder(texts: Sequence[str], seed: int) -> FittedEncoder:
-    """WordPiece trained on `texts`, and the right singular vectors of their tf-idf matrix.
+    """Byte-pair pieces trained on `texts`, and the right singular vectors of their tf-idf matrix.
 
     A text's vector is its projection on the main directions of the prompts; what of its words
     lies outside of them (rare and unknown ones) lowers its coverage.
@@ -80,7 +81,7 @@ def fit_svd_encoder(texts: Sequence[str], seed: int) -> FittedEncoder:
     directions = TruncatedSVD(dimensions, n_iter=4, random_state=seed).fit(rows).components_
     return FittedEncoder(
         kind="svd",
-        source=f"idf x SVD on WordPiece, trained on {len(texts)} prompts of the fit split",
+        source=f"idf x SVD on byte-pair pieces of {len(texts)} prompts of the fit split",
         tensors=_tensors(tokenizer.to_str(), directions.T, weights),
         covers=True,
     )
@@ -118,10 +119,15 @@ def read_static_encoder(directory: Path) -> FittedEncoder:
 
 
 def _train_tokenizer(texts: Sequence[str]) -> Tokenizer:
-    tokenizer = Tokenizer(WordPiece(unk_token=_UNKNOWN, max_input_chars_per_word=100))
+    """Byte-pair pieces with a mark at the start of a word.
+
+    The trainers of WordPiece and of suffix-marked pieces number equal counts differently each
+    time; this one does not, so that the same run and seed give the same router.
+    """
+    tokenizer = Tokenizer(BPE(unk_token=_UNKNOWN))
     tokenizer.normalizer = BertNormalizer(lowercase=True, strip_accents=True)
-    tokenizer.pre_tokenizer = BertPreTokenizer()
-    trainer = WordPieceTrainer(
+    tokenizer.pre_tokenizer = InOrder([BertPreTokenizer(), Metaspace(prepend_scheme="always")])
+    trainer = BpeTrainer(
         vocab_size=_VOCABULARY,
         min_frequency=2,
         limit_alphabet=1_000,

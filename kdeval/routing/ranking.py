@@ -72,10 +72,8 @@ def fit_ranking(
     familiarity = Familiarity.from_tensors(tensors, tasks=len(names), covers=encoder.covers)
     tensors |= conform_tensors(list(conform.texts), runtime, familiarity)
     heads = _fit_heads(fit, embedded, known, classifier.held_out, len(names))
-    tensors["heads.coefficients"] = np.stack([head.coefficients for head in heads]).astype(
-        np.float32
-    )
-    tensors["heads.intercepts"] = np.array([head.intercept for head in heads], dtype=np.float32)
+    tensors["heads.coefficients"] = np.stack([head.coefficients for head in heads])
+    tensors["heads.intercepts"] = np.array([head.intercept for head in heads])
     wrong = 1.0 - np.stack([head.held_out for head in heads[1:]], axis=1)
     risks = heads[0].held_out[:, None] * wrong
     entries: dict[str, TaskEntry] = {}

@@ -48,8 +48,8 @@ _TENSORS = {
     "references.task": ("int32", 1),
     "conform.scores": ("float32", 1),
     "conform.task": ("int32", 1),
-    "heads.coefficients": ("float32", 2),
-    "heads.intercepts": ("float32", 1),
+    "heads.coefficients": ("float64", 2),
+    "heads.intercepts": ("float64", 1),
     "splits.seen": ("int64", 1),
 }
 _HEADER = (

@@ -222,8 +222,8 @@ class RoutingRule:
         checks: tuple[tuple[bool, Reason], ...] = (
             (student.changed, "student_changed"),
             (not request.needs <= student.supports, "unsupported_feature"),
-            (evidence.tokens > task.max_tokens, "too_long"),
             (not p_value > self.alpha, "unfamiliar"),
+            (evidence.tokens > task.max_tokens, "too_long"),
             (self.threshold is None, "nothing_certified"),
             (not rank <= (self.threshold or 0.0), "above_threshold"),
         )

@@ -45,10 +45,7 @@ class Heads:
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> Heads:
         """The tensors `heads.*` of an artefact."""
-        return cls(
-            tensors["heads.coefficients"].astype(np.float64),
-            tensors["heads.intercepts"].astype(np.float64),
-        )
+        return cls(tensors["heads.coefficients"], tensors["heads.intercepts"])
 
     def probabilities(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """(1 + students,): the probability that the teacher, and each student, is right."""

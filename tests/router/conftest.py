@@ -36,7 +36,7 @@ def tensors(conform_n: int = 40) -> dict[str, np.ndarray[Any, Any]]:
     rows, scales = quantise(vectors.astype(np.float32))
     unit = vectors[1:] / np.linalg.norm(vectors[1:], axis=1, keepdims=True)
     references, reference_scales = quantise(unit.astype(np.float32))
-    heads = np.zeros((2, 4 + 2 + 2), dtype=np.float32)
+    heads = np.zeros((2, 4 + 2 + 2))
     heads[1, 2] = -6.0
     return {
         "encoder.tokenizer": np.frombuffer(tokenizer.to_str().encode(), dtype=np.uint8),
@@ -51,7 +51,7 @@ def tensors(conform_n: int = 40) -> dict[str, np.ndarray[Any, Any]]:
         "conform.scores": np.tile(np.linspace(0.3, 0.9, conform_n, dtype=np.float32), 2),
         "conform.task": np.repeat(np.array([0, 1], dtype=np.int32), conform_n),
         "heads.coefficients": heads,
-        "heads.intercepts": np.array([3.0, 3.0], dtype=np.float32),
+        "heads.intercepts": np.array([3.0, 3.0]),
         "splits.seen": np.array([1, 2, 3], dtype=np.int64),
     }
 
