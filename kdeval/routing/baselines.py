@@ -34,7 +34,7 @@ class Baseline:
 
 def baselines(
     teacher: NDArray[np.bool_],
-    student: NDArray[Any],
+    student: NDArray[np.bool_],
     routed: NDArray[np.bool_],
     tasks: NDArray[Any],
 ) -> tuple[Baseline, ...]:
@@ -42,21 +42,20 @@ def baselines(
 
     Args:
         teacher: (n,), whether the teacher is right.
-        student: (n,), whether the student of the sample's task is.
+        student: (n,), whether the student that is compared is.
         routed: (n,), what the router sent to a student.
         tasks: (n,), the sample's task.
     """
-    learner = student.astype(bool)
     share = float(routed.mean())
     everywhere = np.ones(len(teacher))
     rates = {
         "always_teacher": np.zeros(len(teacher)),
         "always_student": everywhere,
         "random": share * everywhere,
-        "best_tasks": _best_tasks(teacher, learner, tasks, share),
-        "oracle": (learner | ~teacher).astype(float),
+        "best_tasks": _best_tasks(teacher, student, tasks, share),
+        "oracle": (student | ~teacher).astype(float),
     }
-    return tuple(_baseline(name, teacher, learner, rate) for name, rate in rates.items())
+    return tuple(_baseline(name, teacher, student, rate) for name, rate in rates.items())
 
 
 def _baseline(

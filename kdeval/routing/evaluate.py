@@ -5,47 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from kdeval_router.artefact import RouterArtefact, build_rule
-from kdeval_router.decision import Decision, RoutingRule
+from kdeval_router.decision import Decision
 from kdeval_router.errors import RouterArtefactError
-from kdeval_router.request import ReadRequest
 from kdeval_router.schema import RouterConfig
 from numpy.typing import NDArray
 
 from kdeval.errors import RoutingError
 from kdeval.routing.baselines import Baseline, baselines
 from kdeval.routing.certify import one_per_unit
+from kdeval.routing.guarantee import decide_all
 from kdeval.routing.samples import RoutingSamples, load_samples
 from kdeval.routing.split import unseen
+from kdeval.routing.task_rows import TaskRow, task_rows
 from kdeval.stats.binomial import clopper_pearson
 from kdeval.stats.interval import Interval
 from kdeval.stats.paired import mean, paired_difference
 from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["RouterEvaluation", "TaskRow", "decide_all", "evaluate_router"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRow:
-    """The samples that the router assigned to one task (None: to none).
-
-    Attributes:
-        student_quality: of the task's target; None where the teacher is the target.
-        lost: routed, the teacher right, the student wrong; `gained` the other way round.
-    """
-
-    task: str | None
-    target: str
-    n: int
-    share: float
-    quality: float
-    teacher_quality: float
-    student_quality: float | None
-    lost: int
-    gained: int
+__all__ = ["RouterEvaluation", "TaskRow", "evaluate_router"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +95,7 @@ def evaluate_router(
         )
     tested = samples.take(fresh)
     decisions = decide_all(rule, list(tested.texts))
-    columns = _target_columns(config, decisions, tested.students)
+    columns = _target_columns(config, decisions)
     usable = _usable(tested, columns)
     if not usable.any():
         raise RoutingError(f"no unseen sample of {run.path} has scores of teacher and student")
@@ -130,11 +110,6 @@ def evaluate_router(
         notes=_notes(config, run),
         confidence=confidence,
     )
-
-
-def decide_all(rule: RoutingRule, texts: Sequence[str]) -> list[Decision]:
-    """The runtime's decision on each text."""
-    return [rule.decide(ReadRequest(text=text)) for text in texts]
 
 
 def _load(router_dir: Path) -> RouterArtefact:
@@ -175,22 +150,26 @@ def _notes(config: RouterConfig, run: RunDirectory) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _target_columns(
-    config: RouterConfig, decisions: Sequence[Decision], students: Sequence[str]
-) -> NDArray[np.int64]:
-    """For each decision the column of its task's student, whoever answers; -1: it has none."""
-    column_of = {name: column for column, name in enumerate(students)}
-    targets = [
-        None if decision.task is None else config.tasks[decision.task].target
-        for decision in decisions
-    ]
-    return np.array([column_of.get(target or "", -1) for target in targets], dtype=np.int64)
+def _target_columns(config: RouterConfig, decisions: Sequence[Decision]) -> NDArray[np.int64]:
+    """For each decision the student that is compared: its task's, or else the most tasks'."""
+    names = list(config.students)
+    targets = [task.target for task in config.tasks.values()]
+    usual = max(range(len(names)), key=lambda column: targets.count(names[column]))
+    column_of = {name: column for column, name in enumerate(names)}
+    return np.array(
+        [
+            usual
+            if decision.task is None
+            else column_of.get(config.tasks[decision.task].target, usual)
+            for decision in decisions
+        ],
+        dtype=np.int64,
+    )
 
 
 def _usable(samples: RoutingSamples, columns: NDArray[np.int64]) -> NDArray[np.bool_]:
-    rows = np.arange(len(samples))
-    result: NDArray[np.bool_] = samples.teacher_known & (
-        (columns < 0) | samples.student_known[rows, np.maximum(columns, 0)]
+    result: NDArray[np.bool_] = (
+        samples.teacher_known & samples.student_known[np.arange(len(samples)), columns]
     )
     return result
 
@@ -208,11 +187,7 @@ def _evaluation(
 ) -> RouterEvaluation:
     routed = np.array([decision.role == "student" for decision in decisions])
     teacher = samples.teacher_right
-    student = np.where(
-        columns >= 0,
-        samples.student_right[np.arange(len(samples)), np.maximum(columns, 0)],
-        teacher,
-    )
+    student = samples.student_right[np.arange(len(samples)), columns]
     answered = np.where(routed, student, teacher)
     lost, gained = teacher & ~answered, answered & ~teacher
     clusters = None
@@ -242,7 +217,7 @@ def _evaluation(
         level=config.guarantee.level if config.guarantee.certified else None,
         saving=_saving(config, decisions),
         baselines=baselines(teacher, student, routed, samples.tasks),
-        tasks=_task_rows(config, decisions, teacher, student, routed, columns),
+        tasks=task_rows(config, decisions, teacher, student, routed),
         reasons=_counts([decision.reason for decision in decisions]),
         notes=notes,
     )
@@ -268,35 +243,3 @@ def _saving(config: RouterConfig, decisions: Sequence[Decision]) -> float | None
             cost = known
         spent += cost
     return 1.0 - spent / (teacher * len(decisions))
-
-
-def _task_rows(
-    config: RouterConfig,
-    decisions: Sequence[Decision],
-    teacher: NDArray[np.bool_],
-    student: NDArray[Any],
-    routed: NDArray[np.bool_],
-    columns: NDArray[np.int64],
-) -> tuple[TaskRow, ...]:
-    rows: list[TaskRow] = []
-    names = [decision.task for decision in decisions]
-    for name in (*config.tasks, None):
-        of_task = np.array([task == name for task in names])
-        if not of_task.any():
-            continue
-        t, s, r = teacher[of_task], student[of_task].astype(bool), routed[of_task]
-        answered = np.where(r, s, t)
-        rows.append(
-            TaskRow(
-                task=name,
-                target=config.teacher if name is None else config.tasks[name].target,
-                n=int(of_task.sum()),
-                share=float(r.mean()),
-                quality=float(answered.mean()),
-                teacher_quality=float(t.mean()),
-                student_quality=float(s.mean()) if (columns[of_task] >= 0).all() else None,
-                lost=int((t & ~answered).sum()),
-                gained=int((answered & ~t).sum()),
-            )
-        )
-    return tuple(rows)

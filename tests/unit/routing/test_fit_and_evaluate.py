@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 from kdeval_router import Router
 from kdeval_router.artefact import RouterArtefact
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from kdeval.errors import RoutingError
 from kdeval.records import Metric
-from kdeval.routing.evaluate import decide_all, evaluate_router
+from kdeval.routing.evaluate import evaluate_router
 from kdeval.routing.explain import explain_text
 from kdeval.routing.fit import fit_router
+from kdeval.routing.guarantee import decide_all
 from kdeval.routing.samples import load_samples
 
 
@@ -211,6 +216,31 @@ def test_a_tampered_router_is_a_routing_error(fitted, run, tmp_path) -> None:
         evaluate_router(tmp_path / "router", run)
     with pytest.raises(RoutingError, match="changed after fitting"):
         explain_text(tmp_path / "router", "x")
+
+
+def test_a_directory_of_static_vectors_is_an_encoder(run, tmp_path) -> None:
+    """As model2vec saves them: tokenizer.json, and `embeddings` with optional weights."""
+    words = ["[UNK]", *sorted({word for text in run.samples()["text"] for word in text.split()})]
+    tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    folder = tmp_path / "vectors"
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    vectors = np.random.default_rng(0).normal(size=(len(words), 32)).astype(np.float16)
+    save_file({"embeddings": vectors}, folder / "model.safetensors")
+    summary = fit_router(run, tmp_path / "router", encoder_dir=folder, max_drop=0.05)
+    assert summary.config.encoder.kind == "static"
+    assert summary.config.encoder.dimensions == 32
+    assert str(tmp_path) not in (summary.path / "router.yaml").read_text()
+    assert Router.load(summary.path).decide("[UNK] zzz").reason == "no_known_words"
+    save_file({"embeddings": vectors[1:]}, folder / "model.safetensors")
+    with pytest.raises(RoutingError, match="vectors"):
+        fit_router(run, tmp_path / "other", encoder_dir=folder)
+    (folder / "tokenizer.json").write_text("{}")
+    with pytest.raises(RoutingError, match="broken"):
+        fit_router(run, tmp_path / "other", encoder_dir=folder)
+    with pytest.raises(RoutingError, match="is missing"):
+        fit_router(run, tmp_path / "other", encoder_dir=tmp_path / "nowhere")
 
 
 def test_explain_text_says_why(fitted) -> None:
