@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "Image",
     "Kind",
     "Message",
     "Metric",
@@ -34,6 +35,19 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that is asked about: a file, or its bytes; exactly one of `path` and `data`.
+
+    Attributes:
+        sha256: digest of the bytes, so that a changed file is asked again.
+    """
+
+    sha256: str
+    path: str | None = None
+    data: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One thing to ask, with what a right answer is when that is known.
 
@@ -48,6 +62,9 @@ class Sample:
         slices: tag name to tag value, for example {"domain": "tweets"}.
         cluster: key of the conversation, document or template that it shares with others.
         content_hash: digest of what is asked and of the reference; two runs pair by it.
+        image: the image that is asked about, in suites with images.
+        stop: a generated text ends before the first of these.
+        max_new_tokens: limit of a generated text; None: the model's own setting.
     """
 
     id: str
@@ -62,6 +79,9 @@ class Sample:
     cluster: str | None = None
     source: str | None = None
     content_hash: str
+    image: Image | None = None
+    stop: tuple[str, ...] = ()
+    max_new_tokens: int | None = None
 
     @property
     def text(self) -> str:
@@ -80,12 +100,14 @@ class Timing:
             anybody would see) or "recorded" (told by a log).
         total_s: from the request being sent to the last byte of the answer.
         first_token_s: to the first token of a streamed answer.
+        between_tokens_s: mean time between a token and the next, after the first.
         queue_s: waiting before work on it began.
     """
 
     origin: Literal["wall", "batch", "recorded"]
     total_s: float | None = None
     first_token_s: float | None = None
+    between_tokens_s: float | None = None
     queue_s: float | None = None
 
 
@@ -99,6 +121,12 @@ class Response:
         log_probs: natural-log probability per label, or per choice index as text.
         confidence: the model's probability that its output is right, in [0, 1].
         score: a score in the user's own unit that a log carries; only recorded predictions.
+        output_tokens: tokens written in all: every sample, reasoning and end tokens included.
+        reasoning_tokens: those of them that are reasoning, which `output` leaves out; None where
+            reasoning cannot be told from the answer.
+        mean_log_prob: mean natural-log probability of the `output_tokens` as they were written.
+        truncated: the output ended because no more tokens were allowed.
+        samples: every answer where one prompt was answered several times, `output` included.
         cost_usd: what this response cost when it was made.
         error: why there is no answer: an infrastructure failure, never a wrong answer.
     """
@@ -109,6 +137,10 @@ class Response:
     score: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    mean_log_prob: float | None = None
+    truncated: bool | None = None
+    samples: tuple[str, ...] | None = None
     timing: Timing | None = None
     cost_usd: float | None = None
     error: str | None = None

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -17,13 +15,22 @@ from pydantic import (
     model_validator,
 )
 
+from kdeval.config.base import NAME_PATTERN, Named, Strict
+from kdeval.config.transformers_models import (
+    CausalLMConfig,
+    ImageClassifierConfig,
+    SequenceClassifierConfig,
+    TransformersConfig,
+)
 from kdeval.config.yaml_file import load_yaml_model, nearest
 from kdeval.errors import ConfigError
 
 __all__ = [
     "MODEL_ENTRY_POINTS",
+    "CausalLMConfig",
     "CustomModel",
     "EchoModelConfig",
+    "ImageClassifierConfig",
     "LatencyProbe",
     "ModelConfig",
     "Price",
@@ -35,36 +42,11 @@ __all__ = [
 ]
 
 MODEL_ENTRY_POINTS = "kdeval.models"
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 _CUSTOM = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
-_BUILT_IN = ("sequence_classifier", "recorded", "echo")
+_BUILT_IN = ("sequence_classifier", "image_classifier", "causal_lm", "recorded", "echo")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Named(_Strict):
-    name: str = Field(pattern=_NAME, description="how reports and policies call this model")
-
-
-class SequenceClassifierConfig(_Named):
-    """A transformers sequence classifier: a directory with its weights and tokenizer."""
-
-    type: Literal["sequence_classifier"]
-    path: str = Field(description="directory that AutoModelForSequenceClassification loads")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto: float32 on a CPU, the checkpoint's own on an accelerator"
-    )
-    batch_size: int = Field(64, ge=1)
-    max_length: int | None = Field(None, ge=1, description="tokens; default: what the model takes")
-    labels: dict[str, str] = Field(
-        default_factory=dict, description="the model's label name to the suite's, where they differ"
-    )
-
-
-class RecordedColumnsConfig(_Strict):
+class RecordedColumnsConfig(Strict):
     """Which column of the file holds what; a column that is not mapped is unknown, never zero."""
 
     id: str | None = Field(None, description="a column or a template; default: the row number")
@@ -82,7 +64,7 @@ class RecordedColumnsConfig(_Strict):
     error: str | None = None
 
 
-class RecordedModelConfig(_Named):
+class RecordedModelConfig(Named):
     """Predictions that a file already holds: JSONL, CSV, CSV.gz or Parquet."""
 
     type: Literal["recorded"]
@@ -91,7 +73,7 @@ class RecordedModelConfig(_Named):
     suite: str | None = Field(None, description="the one suite it answers; default: all")
 
 
-class EchoModelConfig(_Named):
+class EchoModelConfig(Named):
     """A deterministic fake, for trying a configuration before a model is at hand."""
 
     type: Literal["echo"]
@@ -101,7 +83,7 @@ class EchoModelConfig(_Named):
     delay_s: float = Field(0.0, ge=0)
 
 
-class CustomModel(_Named):
+class CustomModel(Named):
     """A model of your own: any class with `fingerprint` and one of the protocols' methods."""
 
     type: str = Field(description='"module:Class", or the name of an installed entry point')
@@ -134,6 +116,8 @@ def _check_type(value: Any) -> Any:
 
 ModelConfig = Annotated[
     Annotated[SequenceClassifierConfig, Tag("sequence_classifier")]
+    | Annotated[ImageClassifierConfig, Tag("image_classifier")]
+    | Annotated[CausalLMConfig, Tag("causal_lm")]
     | Annotated[RecordedModelConfig, Tag("recorded")]
     | Annotated[EchoModelConfig, Tag("echo")]
     | Annotated[CustomModel, Tag("custom")],
@@ -141,7 +125,7 @@ ModelConfig = Annotated[
 ]
 
 
-class Price(_Strict):
+class Price(Strict):
     """What a model costs; what is not given stays unknown.
 
     Per token, per request, or per machine-hour. Machine-hours need `requests_per_hour`, or the
@@ -177,18 +161,18 @@ class Price(_Strict):
         return self
 
 
-class LatencyProbe(_Strict):
+class LatencyProbe(Strict):
     """A closed loop at batch 1 over the suites' own inputs, all models in turn."""
 
-    requests: int = Field(64, ge=8, description="measured requests of each model")
+    requests: int = Field(100, ge=8, description="measured requests of each model")
     warmup: int = Field(4, ge=0, description="requests of each model before measuring")
 
 
-class RunConfig(_Strict):
+class RunConfig(Strict):
     """One teacher, any number of students, the suites to ask, what they cost, and a seed."""
 
     schema_version: Literal[1] = 1
-    name: str | None = Field(None, pattern=_NAME)
+    name: str | None = Field(None, pattern=NAME_PATTERN)
     seed: int = 0
     confidence: float = Field(0.95, gt=0.5, lt=1, description="two-sided, of every interval")
     suites: list[str] = Field(min_length=1, description="suite files, relative to this file")
@@ -248,15 +232,12 @@ def load_config(path: str | Path) -> RunConfig:
         for name, file in zip(config.suites, suites, strict=True)
         if not Path(file).is_file()
     ]
-    for model in config.models:
-        if (
-            isinstance(model, (RecordedModelConfig, SequenceClassifierConfig))
-            and not (base / model.path).exists()
-        ):
-            problems.append(
-                f"{path}: {model.name}: no such path {model.path!r} "
-                f"(looked for {base / model.path})"
-            )
+    problems.extend(
+        f"{path}: {model.name}: no such path {given!r} (looked for {base / given})"
+        for model in config.models
+        for given in _paths(model).values()
+        if not (base / given).exists()
+    )
     if problems:
         raise ConfigError(problems)
     return config.model_copy(
@@ -269,10 +250,18 @@ def load_config(path: str | Path) -> RunConfig:
     )
 
 
+def _paths(model: Any) -> dict[str, str]:
+    """Setting to path, of those that are files or directories of the user's."""
+    if isinstance(model, CausalLMConfig) and model.tokenizer is not None:
+        return {"path": model.path, "tokenizer": model.tokenizer}
+    if isinstance(model, (RecordedModelConfig, TransformersConfig)):
+        return {"path": model.path}
+    return {}
+
+
 def _absolute(model: Any, base: Path) -> Any:
-    if isinstance(model, (RecordedModelConfig, SequenceClassifierConfig)):
-        return model.model_copy(update={"path": str(base / model.path)})
     if isinstance(model, CustomModel) and isinstance(model.options.get("path"), str):
         options = {**model.options, "path": str(base / model.options["path"])}
         return model.model_copy(update={"options": options})
-    return model
+    paths = {name: str(base / given) for name, given in _paths(model).items()}
+    return model.model_copy(update=paths) if paths else model

@@ -17,12 +17,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdeval.models.protocols import Model, Request
+from kdeval.records import Timing
 from kdeval.run.executor import ask
 from kdeval.store.fingerprints import value_digest
 
 __all__ = ["probe", "probe_is_current"]
 
-_SCHEMA = pa.schema([("round", pa.int32()), ("model", pa.string()), ("seconds", pa.float64())])
+_SCHEMA = pa.schema(
+    [
+        ("round", pa.int32()),
+        ("model", pa.string()),
+        ("seconds", pa.float64()),
+        ("first_token_s", pa.float64()),
+        ("between_tokens_s", pa.float64()),
+        ("output_tokens", pa.int64()),
+    ]
+)
 _SETTINGS = b"kdeval.settings"
 
 
@@ -48,6 +58,9 @@ def probe(
 ) -> None:
     """Writes `file` with one row a measurement: round, model, seconds (wall clock).
 
+    Where the model tells them, also the time to the first token and between tokens, and how many
+    tokens it wrote.
+
     A round in which a model fails has no row of that model. The garbage collector rests while
     a request is in the air.
 
@@ -69,9 +82,9 @@ def probe(
         request = drawn[index % len(drawn)]
         turn = index % len(names)
         for name in names[turn:] + names[:turn]:
-            seconds = _timed(models[name], request)
-            if index >= 0 and seconds is not None:
-                rows.append({"round": index, "model": name, "seconds": seconds})
+            measured = _timed(models[name], request)
+            if index >= 0 and measured is not None:
+                rows.append({"round": index, "model": name, **measured})
         progress(index + warmup + 1, rounds + warmup)
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     table = table.replace_schema_metadata({_SETTINGS: value_digest(settings).encode()})
@@ -80,7 +93,7 @@ def probe(
     partial.replace(file)
 
 
-def _timed(model: Model, request: Request) -> float | None:
+def _timed(model: Model, request: Request) -> dict[str, object] | None:
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -90,4 +103,12 @@ def _timed(model: Model, request: Request) -> float | None:
     finally:
         if enabled:
             gc.enable()
-    return None if response.error is not None else elapsed
+    if response.error is not None:
+        return None
+    timing = response.timing or Timing(origin="wall")
+    return {
+        "seconds": elapsed,
+        "first_token_s": timing.first_token_s,
+        "between_tokens_s": timing.between_tokens_s,
+        "output_tokens": response.output_tokens,
+    }

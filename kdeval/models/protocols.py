@@ -7,13 +7,13 @@ one, so that a single bad request never takes others with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kdeval.records import Kind, Message, Response
+from kdeval.records import Image, Kind, Message, Response
 
-__all__ = ["ChoiceScorer", "Classifier", "Generator", "Model", "Request"]
+__all__ = ["METHODS", "ChoiceScorer", "Classifier", "Generator", "Model", "Request"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +26,9 @@ class Request:
         labels: the closed label set; classification only.
         choices: the answers to choose from; multiple choice only.
         replicate: 0, 1, ... for repeats of the same request.
+        image: the image asked about.
+        stop: a generated text ends before the first of these.
+        max_new_tokens: limit of a generated text; None: the model's own setting.
     """
 
     sample_id: str
@@ -35,6 +38,9 @@ class Request:
     labels: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     replicate: int = 0
+    image: Image | None = None
+    stop: tuple[str, ...] = ()
+    max_new_tokens: int | None = None
 
     @property
     def text(self) -> str:
@@ -81,3 +87,12 @@ class Generator(Model, Protocol):
 
     def generate(self, requests: Sequence[Request]) -> Sequence[Response]:
         """Responses whose output is the generated text."""
+
+
+METHODS: Mapping[Kind, str] = {
+    "classification": "classify",
+    "multiple_choice": "score_choices",
+    "extraction": "generate",
+    "generation": "generate",
+}
+"""The method that answers each kind of request."""

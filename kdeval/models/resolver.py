@@ -10,13 +10,15 @@ from typing import Any
 from kdeval.config.imports import import_named
 from kdeval.config.schema import (
     MODEL_ENTRY_POINTS,
+    CausalLMConfig,
     CustomModel,
     EchoModelConfig,
+    ImageClassifierConfig,
     RecordedModelConfig,
     SequenceClassifierConfig,
 )
 from kdeval.errors import KdevalError, MissingExtraError, ModelError
-from kdeval.models.protocols import ChoiceScorer, Classifier, Generator, Model
+from kdeval.models.protocols import METHODS, ChoiceScorer, Classifier, Generator, Model
 from kdeval.records import Kind
 
 __all__ = ["build_model", "require_capability"]
@@ -27,11 +29,7 @@ _CAPABILITY: dict[Kind, type] = {
     "extraction": Generator,
     "generation": Generator,
 }
-_METHOD: dict[type, str] = {
-    Classifier: "classify",
-    ChoiceScorer: "score_choices",
-    Generator: "generate",
-}
+_HF_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers", "PIL", "gguf")
 
 
 def build_model(config: Any, *, search: Sequence[Path] = ()) -> Model:
@@ -53,8 +51,8 @@ def build_model(config: Any, *, search: Sequence[Path] = ()) -> Model:
         from kdeval.models.echo import EchoModel
 
         return EchoModel.from_config(config)
-    if isinstance(config, SequenceClassifierConfig):
-        return _sequence_classifier(config)
+    if isinstance(config, (SequenceClassifierConfig, ImageClassifierConfig, CausalLMConfig)):
+        return _transformers_model(config)
     if isinstance(config, CustomModel):
         return _custom(config, search)
     raise ModelError(f"no adapter for a model configuration of type {type(config).__name__}")
@@ -65,18 +63,28 @@ def require_capability(name: str, model: Model, kind: Kind, suite: str) -> None:
     protocol = _CAPABILITY[kind]
     if not isinstance(model, protocol):
         raise ModelError(
-            f"{name}: {type(model).__name__} has no method {_METHOD[protocol]}(), which the "
+            f"{name}: {type(model).__name__} has no method {METHODS[kind]}(), which the "
             f"{kind} suite {suite!r} needs"
         )
 
 
-def _sequence_classifier(config: SequenceClassifierConfig) -> Model:
+def _transformers_model(
+    config: SequenceClassifierConfig | ImageClassifierConfig | CausalLMConfig,
+) -> Model:
     try:
+        if isinstance(config, CausalLMConfig):
+            from kdeval.models.causal.model import CausalLM
+
+            return CausalLM(config)
+        if isinstance(config, ImageClassifierConfig):
+            from kdeval.models.image_classifier import ImageClassifier
+
+            return ImageClassifier(config)
         from kdeval.models.sequence_classifier import SequenceClassifier
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("torch", "transformers", "safetensors"):
+        if (error.name or "").partition(".")[0] not in _HF_PACKAGES:
             raise
-        raise MissingExtraError(feature="type: sequence_classifier", extra="hf") from error
+        raise MissingExtraError(feature=f"type: {config.type}", extra="hf") from error
     return SequenceClassifier(config)
 
 

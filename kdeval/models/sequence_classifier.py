@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
-import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,17 @@ import torch
 import transformers
 
 from kdeval.config.schema import SequenceClassifierConfig
-from kdeval.config.yaml_file import nearest
 from kdeval.errors import ModelError
+from kdeval.models.label_logits import WEIGHTS, columns_of, label_names, label_response
 from kdeval.models.protocols import Request
+from kdeval.models.torch_hardware import HalvingBatches, choose_device, choose_dtype
+from kdeval.models.weight_files import stored_parameters
 from kdeval.records import Response
 from kdeval.store.fingerprints import files_digest, value_digest
 
 __all__ = ["SequenceClassifier"]
 
-_WEIGHTS = (".safetensors", ".bin", ".h5", ".gguf")
-_CONTENT = (*_WEIGHTS, ".json", ".txt", ".model", ".jinja")
+_CONTENT = (*WEIGHTS, ".json", ".txt", ".model", ".jinja")
 
 
 class SequenceClassifier:
@@ -41,15 +41,19 @@ class SequenceClassifier:
                 "save_pretrained() wrote"
             )
         self.batch_size = config.batch_size
-        self.device = _device(config)
-        self.dtype = _dtype(config.dtype, self.device, self._path)
-        self.bytes_on_disk = sum(
-            file.stat().st_size for file in self._files() if file.suffix in _WEIGHTS
+        self.device = choose_device(config.device, name=config.name)
+        self.dtype = choose_dtype(
+            config.dtype,
+            self.device,
+            lambda: transformers.AutoConfig.from_pretrained(self._path).dtype,
         )
-        self._limit = config.batch_size
+        self.bytes_on_disk = sum(
+            file.stat().st_size for file in self._files() if file.suffix in WEIGHTS
+        )
+        self._batches = HalvingBatches(config.batch_size, self.device)
         self._loaded: tuple[Any, Any, list[str], int] | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of weights, tokenizer and configuration files, dtype, and truncation."""
         settings = [
@@ -60,57 +64,44 @@ class SequenceClassifier:
 
     @property
     def parameters(self) -> int | None:
-        """Number of weights, once the model is loaded."""
-        if self._loaded is None:
-            return None
-        return int(sum(weight.numel() for weight in self._loaded[0].parameters()))
+        """Number of weights by the files' headers; without such, once the model is loaded."""
+        found = stored_parameters([file for file in self._files() if file.suffix in WEIGHTS])
+        if found is None and self._loaded is not None:
+            found = sum(weight.numel() for weight in self._loaded[0].parameters())
+        return found
 
     def classify(self, requests: Sequence[Request]) -> list[Response]:
         """One response each: the likeliest label and the log-probability of every label.
 
         Labels of the model that the suite does not have are left out and the rest renormalised.
         """
+        if any(request.image is not None for request in requests):
+            raise ModelError(f"{self._config.name}: a sequence_classifier reads text, no images")
         model, tokenizer, names, max_length = self._load()
-        columns = [_columns(self._config.name, request.labels, names) for request in requests]
+        columns = [columns_of(self._config.name, request.labels, names) for request in requests]
         encoded = tokenizer(
             [request.text for request in requests], truncation=True, max_length=max_length
         )
         lengths = [len(ids) for ids in encoded["input_ids"]]
         order = sorted(range(len(requests)), key=lambda index: lengths[index])
-        logits: list[torch.Tensor | None] = [None] * len(requests)
-        start = 0
-        while start < len(order):
-            chosen = order[start : start + self._limit]
-            rows = self._forward(model, tokenizer, encoded, chosen)
-            if rows is None:
-                continue
-            for index, row in zip(chosen, rows, strict=True):
-                logits[index] = row
-            start += len(chosen)
+        logits = dict(
+            self._batches.run(
+                order, lambda chosen: self._forward(model, tokenizer, encoded, chosen)
+            )
+        )
         return [
-            _response(request, row, picked, length)
-            for request, row, picked, length in zip(requests, logits, columns, lengths, strict=True)
-            if row is not None
+            label_response(request, logits[index], columns[index], lengths[index])
+            for index, request in enumerate(requests)
         ]
 
     def _forward(
         self, model: Any, tokenizer: Any, encoded: Any, chosen: list[int]
-    ) -> torch.Tensor | None:
-        """Logits in float32 on the CPU, or None after halving the batch for want of memory."""
+    ) -> list[torch.Tensor]:
+        """Logits in float32 on the CPU."""
         fields = {name: [encoded[name][index] for index in chosen] for name in encoded}
-        try:
-            batch = tokenizer.pad(fields, return_tensors="pt").to(self.device)
-            with torch.inference_mode():
-                logits: torch.Tensor = model(**batch).logits.float().cpu()
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error) or len(chosen) == 1:
-                raise
-            self._limit = max(1, len(chosen) // 2)
-            gc.collect()
-            if self.device.startswith("cuda"):
-                torch.cuda.empty_cache()
-            return None
-        return logits
+        batch = tokenizer.pad(fields, return_tensors="pt").to(self.device)
+        with torch.inference_mode():
+            return list(model(**batch).logits.float().cpu())
 
     def _files(self) -> list[Path]:
         return [file for file in self._path.iterdir() if file.suffix in _CONTENT]
@@ -118,6 +109,7 @@ class SequenceClassifier:
     def _load(self) -> tuple[Any, Any, list[str], int]:
         if self._loaded is not None:
             return self._loaded
+        transformers.utils.logging.disable_progress_bar()
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(self._path)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
@@ -132,62 +124,8 @@ class SequenceClassifier:
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
             model.config.pad_token_id = tokenizer.pad_token_id
-        id2label = model.config.id2label
-        names = [id2label[index] for index in range(len(id2label))]
-        names = [self._config.labels.get(name, name) for name in names]
+        names = label_names(model.config.id2label, self._config.labels)
         positions = getattr(model.config, "max_position_embeddings", None) or 512
         limit = min(tokenizer.model_max_length, positions, self._config.max_length or positions)
         self._loaded = (model, tokenizer, names, int(limit))
         return self._loaded
-
-
-def _columns(name: str, labels: tuple[str, ...], names: list[str]) -> list[int]:
-    missing = [label for label in labels if label not in names]
-    if missing:
-        raise ModelError(
-            f"{name}: the model has no label {missing[0]!r}, which the suite asks for; "
-            f"{nearest(missing[0], names)} Map them with `labels: {{model label: suite label}}`"
-        )
-    return [names.index(label) for label in labels]
-
-
-def _response(request: Request, logits: torch.Tensor, columns: list[int], length: int) -> Response:
-    log_probs = torch.log_softmax(logits[columns].double(), dim=-1).tolist()
-    best = max(range(len(columns)), key=log_probs.__getitem__)
-    if any(math.isnan(value) for value in log_probs):
-        return Response(error="the model's logits are not numbers (NaN)", input_tokens=length)
-    return Response(
-        output=request.labels[best],
-        log_probs=dict(zip(request.labels, log_probs, strict=True)),
-        confidence=min(1.0, math.exp(log_probs[best])),
-        input_tokens=length,
-    )
-
-
-def _device(config: SequenceClassifierConfig) -> str:
-    if config.device != "auto":
-        kind = config.device.partition(":")[0]
-        if kind == "cuda" and not torch.cuda.is_available():
-            raise ModelError(
-                f"{config.name}: device {config.device!r} was asked for, but torch sees no CUDA "
-                "device; use device: auto"
-            )
-        return config.device
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _dtype(wanted: str, device: str, path: Path) -> str:
-    if wanted != "auto":
-        return wanted
-    if device == "cpu":
-        return "float32"
-    stored = transformers.AutoConfig.from_pretrained(path).dtype
-    return "float32" if stored is None else str(stored).removeprefix("torch.")
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower()

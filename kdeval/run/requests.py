@@ -47,6 +47,9 @@ def as_request(sample: Sample) -> Request:
         input=sample.input,
         labels=sample.labels or (),
         choices=sample.choices or (),
+        image=sample.image,
+        stop=sample.stop,
+        max_new_tokens=sample.max_new_tokens,
     )
 
 
@@ -63,6 +66,12 @@ def _content(request: Request, by_id: bool) -> Mapping[str, Any]:
         content["labels"] = request.labels
     if request.choices:
         content["choices"] = request.choices
+    if request.image is not None:
+        content["image"] = request.image.sha256
+    if request.stop:
+        content["stop"] = request.stop
+    if request.max_new_tokens is not None:
+        content["max_new_tokens"] = request.max_new_tokens
     if by_id:
         content["id"] = [request.suite, request.sample_id]
     return content

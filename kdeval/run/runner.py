@@ -263,5 +263,6 @@ def _model_entry(inputs: RunInputs, asked: Asked, name: str) -> ModelEntry:
         bytes_on_disk=getattr(model, "bytes_on_disk", None),
         device=getattr(model, "device", None),
         dtype=getattr(model, "dtype", None),
+        peak_memory_bytes=getattr(model, "peak_memory_bytes", None),
         price=None if price is None else price.model_dump(exclude_none=True),
     )

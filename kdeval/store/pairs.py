@@ -7,7 +7,9 @@ One row per (suite, sample, student, metric). Two files:
   choices, missing where it has none);
 - `pairs.parquet`: suite, sample_id, student, metric, and for each of teacher and student:
   output, score, score_reason, error, confidence, log_probs (list in the order of the suite's
-  labels, or of the choices), input_tokens, output_tokens, latency_s, cost_usd, cached.
+  labels, or of the choices), input_tokens, output_tokens, reasoning_tokens, mean_log_prob,
+  truncated, latency_s, first_token_s, between_tokens_s (no latency is written for a share of a
+  batch's time), cost_usd, cached.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdeval.errors import RunError
-from kdeval.records import Prediction, Sample, Score, ScoredPair
+from kdeval.records import Prediction, Sample, Score, ScoredPair, Timing
 from kdeval.store.choices import choice_readings
 
 __all__ = [
@@ -42,7 +44,12 @@ _SIDE = (
     ("log_probs", pa.list_(pa.float64())),
     ("input_tokens", pa.int64()),
     ("output_tokens", pa.int64()),
+    ("reasoning_tokens", pa.int64()),
+    ("mean_log_prob", pa.float64()),
+    ("truncated", pa.bool_()),
     ("latency_s", pa.float64()),
+    ("first_token_s", pa.float64()),
+    ("between_tokens_s", pa.float64()),
     ("cost_usd", pa.float64()),
     ("cached", pa.bool_()),
 )
@@ -116,6 +123,8 @@ def _reference_index(sample: Sample) -> int | None:
 def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -> dict[str, Any]:
     response = prediction.response
     timing = response.timing
+    if timing is None or timing.origin == "batch":
+        timing = Timing(origin="batch")
     return {
         f"{side}_output": response.output,
         f"{side}_score": score.value,
@@ -125,7 +134,12 @@ def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -
         f"{side}_log_probs": _ordered_log_probs(sample, prediction),
         f"{side}_input_tokens": response.input_tokens,
         f"{side}_output_tokens": response.output_tokens,
-        f"{side}_latency_s": None if timing is None else timing.total_s,
+        f"{side}_reasoning_tokens": response.reasoning_tokens,
+        f"{side}_mean_log_prob": response.mean_log_prob,
+        f"{side}_truncated": response.truncated,
+        f"{side}_latency_s": timing.total_s,
+        f"{side}_first_token_s": timing.first_token_s,
+        f"{side}_between_tokens_s": timing.between_tokens_s,
         f"{side}_cost_usd": response.cost_usd,
         f"{side}_cached": prediction.cached,
     }

@@ -174,6 +174,8 @@ def _encode(response: Response) -> str:
 def _decode(body: str) -> Response:
     data = json.loads(body)
     timing = data.pop("timing", None)
+    if "samples" in data:
+        data["samples"] = tuple(data["samples"])
     return Response(**data, timing=None if timing is None else Timing(**timing))
 
 

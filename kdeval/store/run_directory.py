@@ -37,6 +37,8 @@ class ModelEntry:
         errors: how many of those ended in a recorded error.
         parameters: number of weights, where the adapter knows.
         bytes_on_disk: size of its weight files, where the adapter knows.
+        peak_memory_bytes: the most memory that weights and work took in this run; None where the
+            adapter cannot tell, or nothing was asked.
         price: the config's price of it, or None: unknown.
     """
 
@@ -50,6 +52,7 @@ class ModelEntry:
     bytes_on_disk: int | None = None
     device: str | None = None
     dtype: str | None = None
+    peak_memory_bytes: int | None = None
     price: Mapping[str, float] | None = None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from kdeval.config.yaml_file import load_yaml_model, nearest
 from kdeval.errors import ConfigError, DataError
-from kdeval.records import Kind, Message, Sample
+from kdeval.records import Kind, Sample
 from kdeval.scorers.label import normalised_label
 from kdeval.scorers.protocol import Scorer, reference_problem, requires_reference
 from kdeval.scorers.registry import default_scorers, resolve_scorers
@@ -145,10 +145,11 @@ def _sample(
     cluster = _optional(fields.cluster, values, number)
     if fields.cluster is not None and cluster is None:
         cluster = f"sample {sample_id}"
-    asked = fields.input_of(values, number)
+    image = fields.image_of(values, number)
+    asked = fields.input_of(values, number, image)
     reference = fields.reference_of(values, number)
     choices = fields.choices_of(values, number)
-    return Sample(
+    sample = Sample(
         id=sample_id,
         suite=config.name,
         task=_optional(fields.task, values, number) or config.name,
@@ -160,22 +161,26 @@ def _sample(
         slices=fields.slices_of(values, number),
         cluster=cluster,
         source=position(Path(data.name), row.line),
-        content_hash=_content_hash(asked, choices, labels, reference),
+        content_hash="",
+        image=image,
+        stop=fields.stop_of(values),
+        max_new_tokens=config.max_new_tokens,
     )
+    return dataclasses.replace(sample, content_hash=_content_hash(sample))
 
 
 def _optional(field: TextField | None, values: Mapping[str, Any], number: int) -> str | None:
     return (field.text(values, number) or None) if field is not None else None
 
 
-def _content_hash(
-    asked: str | tuple[Message, ...],
-    choices: tuple[str, ...] | None,
-    labels: tuple[str, ...] | None,
-    reference: Any,
-) -> str:
+def _content_hash(sample: Sample) -> str:
+    asked = sample.input
     text = asked if isinstance(asked, str) else [[m.role, m.content] for m in asked]
-    content = _CANONICAL.encode([text, choices, labels, reference])
+    parts: list[Any] = [text, sample.choices, sample.labels, sample.reference]
+    if sample.image is not None or sample.stop or sample.max_new_tokens is not None:
+        image = None if sample.image is None else sample.image.sha256
+        parts += [image, sample.stop, sample.max_new_tokens]
+    content = _CANONICAL.encode(parts)
     return sha256(content.encode()).hexdigest()[:16]
 
 
@@ -227,8 +232,8 @@ def _with_declared_labels(
 
 
 def _with_reference(sample: Sample, reference: str) -> Sample:
-    content = _content_hash(sample.input, sample.choices, sample.labels, reference)
-    return dataclasses.replace(sample, reference=reference, content_hash=content)
+    changed = dataclasses.replace(sample, reference=reference)
+    return dataclasses.replace(changed, content_hash=_content_hash(changed))
 
 
 def _no_label_matches(path: Path, labels: Sequence[str], samples: Iterable[Sample]) -> str:

@@ -46,8 +46,13 @@ class SuiteConfig(_Strict):
         description=f"{_COLUMN_OR_TEMPLATE}; default: the row's number, "
         "and then the order of the file must not change",
     )
-    input: str | list[MessageTemplate] = Field(
-        description=f"{_COLUMN_OR_TEMPLATE}; or chat messages"
+    input: str | list[MessageTemplate] | None = Field(
+        None, description=f"{_COLUMN_OR_TEMPLATE}; or chat messages; needed unless there is `image`"
+    )
+    image: str | None = Field(
+        None,
+        description=f"{_COLUMN_OR_TEMPLATE}, of a path relative to the data file or of a data URI "
+        "(data:image/png;base64,...); or a column of bytes",
     )
     reference: str | ColumnValue | None = Field(
         None, description=f"{_COLUMN_OR_TEMPLATE}; or {{column: name}} to keep a JSON value"
@@ -55,6 +60,13 @@ class SuiteConfig(_Strict):
     labels: list[str] | None = Field(None, min_length=2, description="classification only")
     choices: str | list[str] | None = Field(
         None, description="multiple choice only: a column that holds a list, or templates"
+    )
+    stop: list[str] | str | None = Field(
+        None,
+        description="extraction and generation: texts that end an answer; or a column with a list",
+    )
+    max_new_tokens: int | None = Field(
+        None, ge=1, description="extraction and generation; default: the model's own setting"
     )
     task: str | None = Field(None, description=f"{_COLUMN_OR_TEMPLATE}; default: the suite's name")
     slices: dict[str, str] | list[str] = Field(
@@ -112,6 +124,13 @@ class SuiteConfig(_Strict):
                 problems.append(f"{field} belongs to kind: {kind}, not {self.kind}")
             if not given and self.kind == kind:
                 problems.append(f"kind: {kind} needs {field}")
+        for field in ("stop", "max_new_tokens"):
+            if getattr(self, field) is not None and self.kind not in ("extraction", "generation"):
+                problems.append(f"{field} belongs to kind: extraction or generation")
+        if isinstance(self.stop, list) and not all(self.stop):
+            problems.append("stop: a text is empty")
+        if self.input is None and self.image is None:
+            problems.append("input is required, unless there is `image`")
         if isinstance(self.input, list) and not self.input:
             problems.append("input: give at least one message")
         if problems:

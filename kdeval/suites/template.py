@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from kdeval.errors import DataError
-from kdeval.records import Message
+from kdeval.records import Image, Message
 from kdeval.store.templates import TextField, compile_field, compile_template, to_text
+from kdeval.suites.images import ImageField
 from kdeval.suites.schema import SuiteConfig
 
 __all__ = ["SuiteFields"]
@@ -23,9 +24,11 @@ class SuiteFields:
     """Everything that a suite reads off a row."""
 
     id: TextField | None
-    input: TextField | tuple[tuple[str, TextField], ...]
+    input: TextField | tuple[tuple[str, TextField], ...] | None
+    image: ImageField | None
     reference: TextField | str | None
     choices: tuple[TextField, ...] | str | None
+    stop: tuple[str, ...] | str
     task: TextField | None
     slices: tuple[tuple[str, TextField], ...]
     cluster: TextField | None
@@ -46,14 +49,15 @@ class SuiteFields:
         choices = config.choices
         return cls(
             id=field(config.id, "id"),
-            input=(
-                compile_field(config.input, what=f"{path}: input")
-                if isinstance(config.input, str)
-                else tuple(
-                    (item.role, compile_template(item.content, what=f"{path}: input.{index}"))
-                    for index, item in enumerate(config.input)
+            input=_input(config, path),
+            image=(
+                None
+                if config.image is None
+                else ImageField.from_setting(
+                    config.image, folder=(path.parent / config.data).parent, what=f"{path}: image"
                 )
             ),
+            stop=config.stop if isinstance(config.stop, str) else tuple(config.stop or ()),
             reference=(
                 field(reference, "reference")
                 if reference is None or isinstance(reference, str)
@@ -73,12 +77,24 @@ class SuiteFields:
             what=str(path),
         )
 
-    def input_of(self, values: Mapping[str, Any], number: int) -> str | tuple[Message, ...]:
-        """What is asked.
+    def image_of(self, values: Mapping[str, Any], number: int) -> Image | None:
+        """The image that is asked about; None in a suite without images.
+
+        Raises:
+            DataError: it is missing.
+        """
+        return None if self.image is None else self.image.image(values, number)
+
+    def input_of(
+        self, values: Mapping[str, Any], number: int, image: Image | None = None
+    ) -> str | tuple[Message, ...]:
+        """What is asked; where there is only an image, a text that stands for it.
 
         Raises:
             DataError: a value in it is missing.
         """
+        if self.input is None:
+            return f"[image {image.sha256[:12]}]" if image is not None else ""
         if not isinstance(self.input, tuple):
             text = self.input.text(values, number)
             if text is None:
@@ -121,6 +137,21 @@ class SuiteFields:
             )
         return found
 
+    def stop_of(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """What ends an answer.
+
+        Raises:
+            DataError: the column does not hold a list of texts.
+        """
+        if not isinstance(self.stop, str):
+            return self.stop
+        what = f"{self.what}: stop"
+        value = _column(values, self.stop, what)
+        found = [] if value is None else _listed(value, what, self.stop)
+        if not all(isinstance(item, str) and item for item in found):
+            raise DataError(f"{what}: expected a list of texts that are not empty, got {found!r}")
+        return tuple(found)
+
     def slices_of(self, values: Mapping[str, Any], number: int) -> dict[str, str]:
         """Tag to value; a tag whose value is missing or empty is left out."""
         found = {}
@@ -129,6 +160,17 @@ class SuiteFields:
             if text:
                 found[tag] = text
         return found
+
+
+def _input(config: SuiteConfig, path: Path) -> TextField | tuple[tuple[str, TextField], ...] | None:
+    if config.input is None:
+        return None
+    if isinstance(config.input, str):
+        return compile_field(config.input, what=f"{path}: input")
+    return tuple(
+        (item.role, compile_template(item.content, what=f"{path}: input.{index}"))
+        for index, item in enumerate(config.input)
+    )
 
 
 def _column(values: Mapping[str, Any], name: str, what: str) -> Any:

@@ -1,0 +1,1 @@
+"""A causal language model that chooses by log-likelihood and writes token by token."""

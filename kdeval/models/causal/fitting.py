@@ -1,0 +1,54 @@
+"""Prompts that are longer than the model takes: refused, or without their beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from kdeval.models.causal.prompts import Split
+
+__all__ = ["TooLongError", "fit_prompt", "fit_split"]
+
+TooLong = Literal["error", "truncate"]
+
+
+class TooLongError(ValueError):
+    """A request does not fit; it is recorded as failed."""
+
+    def __init__(self, tokens: int, longest: int) -> None:
+        super().__init__(
+            f"{tokens} tokens, and the model takes {longest}: shorten the prompts, or set "
+            "too_long: truncate to lose their beginning"
+        )
+
+
+def fit_split(split: Split, longest: int | None, policy: TooLong) -> Split:
+    """The split, its context cut at the beginning where the policy allows it.
+
+    Raises:
+        TooLongError: it does not fit.
+    """
+    tokens = len(split.context) + len(split.continuation)
+    if longest is None or tokens <= longest:
+        return split
+    surplus = tokens - longest
+    if policy == "error" or surplus >= len(split.context):
+        raise TooLongError(tokens, longest)
+    return Split(context=split.context[surplus:], continuation=split.continuation)
+
+
+def fit_prompt(
+    tokens: Sequence[int], *, limit: int, longest: int | None, policy: TooLong
+) -> tuple[tuple[int, ...], int]:
+    """(prompt, tokens that may be written after it); a cut prompt keeps half the room or more.
+
+    Raises:
+        TooLongError: no room for an answer is left.
+    """
+    if longest is None:
+        return tuple(tokens), limit
+    if policy == "truncate":
+        tokens = tokens[-(longest - min(limit, longest // 2)) :]
+    if len(tokens) >= longest:
+        raise TooLongError(len(tokens), longest)
+    return tuple(tokens), min(limit, longest - len(tokens))

@@ -1,0 +1,180 @@
+"""A causal language model as a `Classifier`, a `ChoiceScorer` and a `Generator`."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+from kdeval.config.transformers_models import CausalLMConfig
+from kdeval.errors import ModelError
+from kdeval.models.causal.checkpoint import Checkpoint
+from kdeval.models.causal.choosing import Ballot, ballot, elected
+from kdeval.models.causal.fitting import fit_split
+from kdeval.models.causal.loaded import LoadedModel
+from kdeval.models.causal.prompts import Split
+from kdeval.models.causal.sampling import Writing, answered, writing
+from kdeval.models.causal.scoring import ContinuationScore, score_continuations
+from kdeval.models.causal.token_choice import TokenChoice
+from kdeval.models.causal.writing import Writer
+from kdeval.models.protocols import Request
+from kdeval.models.torch_hardware import HalvingBatches, PeakMemory, choose_device, choose_dtype
+from kdeval.records import Response, Timing
+from kdeval.store.fingerprints import value_digest
+
+__all__ = ["CausalLM"]
+
+Work = TypeVar("Work")
+
+
+class CausalLM:
+    """A model that `AutoModelForCausalLM` loads.
+
+    Weights are read when the first request comes. Where memory does not suffice, the batch is
+    halved and stays so. Answers do not depend on what else is in a batch, up to rounding.
+    """
+
+    def __init__(self, config: CausalLMConfig) -> None:
+        self._config = config
+        self._checkpoint = Checkpoint.from_config(config)
+        self.batch_size = config.batch_size
+        self.device = choose_device(config.device, name=config.name)
+        self.dtype = choose_dtype(config.dtype, self.device, self._checkpoint.stored_dtype)
+        self.bytes_on_disk = self._checkpoint.bytes_on_disk
+        self._batches = HalvingBatches(config.batch_size, self.device)
+        self._memory = PeakMemory(self.device)
+        self._content_free: dict[Split, ContinuationScore] = {}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of weights, tokenizer, chat template, dtype, quantization and all settings."""
+        settings = self._config.model_dump(
+            mode="json",
+            exclude={"name", "path", "tokenizer", "device", "dtype", "batch_size"},
+        )
+        return value_digest(["causal_lm", 1, self.dtype, settings, self._checkpoint.digest])
+
+    @property
+    def parameters(self) -> int | None:
+        """Number of weights by the files' headers; without such, once the model is loaded."""
+        found = self._checkpoint.parameters
+        if found is None and "_loaded" in self.__dict__:
+            found = sum(weight.numel() for weight in self._loaded.model.parameters())
+        return found
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The most memory that weights and work took; None until then, and where unknown."""
+        return self._memory.bytes
+
+    def classify(self, requests: Sequence[Request]) -> list[Response]:
+        """The label whose words are the likeliest continuation of the prompt."""
+        return self._choose(requests)
+
+    def score_choices(self, requests: Sequence[Request]) -> list[Response]:
+        """The choice that is the likeliest continuation of the prompt."""
+        return self._choose(requests)
+
+    def score_continuations(self, splits: Sequence[Split]) -> list[ContinuationScore]:
+        """The log-likelihood of each continuation after its context."""
+        loaded = self._loaded
+        with self._memory.watch():
+            return score_continuations(
+                loaded.model, splits, batches=self._batches, device=self.device
+            )
+
+    def generate(self, requests: Sequence[Request]) -> list[Response]:
+        """The answer to each prompt; of several samples the one that most agree with."""
+        self._check(requests)
+        loaded, settings = self._loaded, self._config.generation
+        start = time.perf_counter()
+        asked = [
+            _attempt(lambda one: writing(one, loaded, self._config), request)
+            for request in requests
+        ]
+        jobs = [job for item in asked if isinstance(item, Writing) for job in item.jobs]
+        with self._memory.watch():
+            written = iter(self._writer.write(jobs))
+        responses = [
+            answered(item, [next(written) for _ in item.jobs], start, settings)
+            if isinstance(item, Writing)
+            else item
+            for item in asked
+        ]
+        return responses if len(requests) == 1 else _timed(responses, start)
+
+    def _choose(self, requests: Sequence[Request]) -> list[Response]:
+        self._check(requests)
+        loaded = self._loaded
+        start = time.perf_counter()
+        ballots = [_attempt(lambda one: self._ballot(one, loaded), request) for request in requests]
+        valid = [item for item in ballots if isinstance(item, Ballot)]
+        self._score_content_free(valid)
+        scores = iter(self.score_continuations([s for item in valid for s in item.splits]))
+        responses = [
+            elected(
+                item,
+                [next(scores) for _ in item.splits],
+                [self._content_free[split] for split in item.content_free],
+                self._config.scoring,
+            )
+            if isinstance(item, Ballot)
+            else item
+            for item in ballots
+        ]
+        return _timed(responses, start)
+
+    def _ballot(self, request: Request, loaded: LoadedModel) -> Ballot:
+        found = ballot(request, loaded.prompts, self._config.scoring)
+        splits = [fit_split(split, loaded.longest, self._config.too_long) for split in found.splits]
+        return dataclasses.replace(found, splits=tuple(splits))
+
+    def _score_content_free(self, ballots: Sequence[Ballot]) -> None:
+        """Scores those that no earlier request needed."""
+        needed = dict.fromkeys(split for item in ballots for split in item.content_free)
+        missing = [split for split in needed if split not in self._content_free]
+        if missing:
+            scores = self.score_continuations(missing)
+            self._content_free.update(zip(missing, scores, strict=True))
+
+    def _check(self, requests: Sequence[Request]) -> None:
+        if any(request.image is not None for request in requests):
+            raise ModelError(f"{self._config.name}: a causal_lm reads text, no images")
+
+    @cached_property
+    def _loaded(self) -> LoadedModel:
+        loaded = LoadedModel.from_checkpoint(
+            self._checkpoint, self._config, device=self.device, dtype=self.dtype
+        )
+        self._memory.own(loaded.model)
+        return loaded
+
+    @cached_property
+    def _writer(self) -> Writer:
+        return Writer(
+            self._loaded.model,
+            TokenChoice(self._config.generation),
+            ends=self._loaded.ends,
+            device=self.device,
+            batches=self._batches,
+        )
+
+
+def _attempt(make: Callable[[Request], Work], request: Request) -> Work | Response:
+    """The work that a request makes, or its failure when it cannot be carried out."""
+    try:
+        return make(request)
+    except ValueError as error:
+        return Response(error=str(error))
+
+
+def _timed(responses: Sequence[Response], start: float) -> list[Response]:
+    """One request: its time. Several: equal parts of the batch's, a latency that nobody sees."""
+    each = (time.perf_counter() - start) / len(responses)
+    timing = Timing(origin="wall" if len(responses) == 1 else "batch", total_s=each)
+    return [
+        response if response.error is not None else dataclasses.replace(response, timing=timing)
+        for response in responses
+    ]

@@ -1,0 +1,147 @@
+"""From a request to the tokens that a language model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kdeval.config.transformers_models import CausalLMConfig
+from kdeval.errors import ModelError
+from kdeval.models.protocols import Request
+from kdeval.records import Message
+
+__all__ = ["Prompt", "Prompts", "Split"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A prompt as one text.
+
+    Attributes:
+        rendered: a chat template made it, so it holds its own special tokens and ends where the
+            assistant's words begin.
+    """
+
+    text: str
+    rendered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Tokens of a prompt, and of what continues it; both have at least one."""
+
+    context: tuple[int, ...]
+    continuation: tuple[int, ...]
+
+
+class Prompts:
+    """Renders and tokenizes as the configuration says.
+
+    Raises:
+        ModelError: a system prompt or `chat: always` without a chat template.
+    """
+
+    def __init__(self, config: CausalLMConfig, tokenizer: Any) -> None:
+        self._config = config
+        self._tokenizer = tokenizer
+        self._templated = config.chat != "never" and bool(tokenizer.chat_template)
+        if not self._templated and (config.system is not None or config.chat == "always"):
+            what = "system" if config.system is not None else "chat: always"
+            raise ModelError(
+                f"{config.name}: {what} needs a chat template, and the tokenizer has none; put "
+                "the instructions into the suite's input"
+            )
+        self._beginning, self._plain = _beginning(tokenizer), tokenizer.bos_token_id
+        if self._plain is None:
+            self._plain = tokenizer.eos_token_id
+
+    def for_writing(self, request: Request) -> Prompt:
+        """What the model continues when it writes."""
+        return self._prompt(request.input, wrap=True)
+
+    def for_choosing(self, request: Request) -> Prompt:
+        """What the choices continue."""
+        return self._prompt(request.input, wrap=self._config.chat == "always")
+
+    def content_free(self, text: str) -> Prompt:
+        """The same of a prompt without content."""
+        return self._prompt(text, wrap=self._config.chat == "always")
+
+    def tokens(self, prompt: Prompt) -> list[int]:
+        """Token ids; at least one."""
+        return self._encode(prompt.text, prompt.rendered) or [self._plain]
+
+    def splits(self, prompt: Prompt, options: Sequence[str]) -> list[Split]:
+        """The prompt with each option after it, cut where the option begins.
+
+        Prompt and option are tokenized as one text, as the model would have read them. Where
+        that merges the prompt's end with the option's beginning, the cut goes back to the last
+        token that the prompt shares with all of the joined texts; so the continuations of one
+        request all cover the same part of the prompt, and their likelihoods compare.
+
+        Raises:
+            ValueError: an option is empty.
+        """
+        alone = self._encode(prompt.text, prompt.rendered)
+        joined = [self._encode(prompt.text + option, prompt.rendered) for option in options]
+        cut = min(_shared(alone, ids) for ids in joined)
+        for option, ids in zip(options, joined, strict=True):
+            if not option or len(ids) <= cut:
+                raise ValueError(f"the choice {option!r} has no token of its own")
+        return [
+            Split(context=tuple(ids[:cut]) or (self._plain,), continuation=tuple(ids[cut:]))
+            for ids in joined
+        ]
+
+    def separated(self, prompt: Prompt, option: str) -> str:
+        """The option with what stands between it and the prompt."""
+        separator = self._config.scoring.separator
+        if separator is None:
+            spaced = prompt.rendered or not prompt.text or prompt.text[-1].isspace()
+            separator = "" if spaced or option[:1].isspace() else " "
+        return separator + option
+
+    def _prompt(self, asked: str | tuple[Message, ...], *, wrap: bool) -> Prompt:
+        if not self._templated:
+            if isinstance(asked, str):
+                return Prompt(text=asked, rendered=False)
+            lines = [f"{message.role}: {message.content}" for message in asked]
+            return Prompt(text="\n".join([*lines, "assistant:"]), rendered=False)
+        if isinstance(asked, str) and not wrap:
+            return Prompt(text=asked, rendered=False)
+        messages = (
+            [{"role": "user", "content": asked}]
+            if isinstance(asked, str)
+            else [{"role": message.role, "content": message.content} for message in asked]
+        )
+        if self._config.system is not None and messages[0]["role"] != "system":
+            messages.insert(0, {"role": "system", "content": self._config.system})
+        text = self._tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, **self._config.template_options
+        )
+        return Prompt(text=text, rendered=True)
+
+    def _encode(self, text: str, rendered: bool) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids if rendered else [*self._beginning, *ids]
+
+
+def _beginning(tokenizer: Any) -> list[int]:
+    """Special tokens that the tokenizer puts before a text; those after it would end the text."""
+    bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+    full: list[int] = tokenizer("a")["input_ids"]
+    for start in range(len(full) - len(bare) + 1):
+        if full[start : start + len(bare)] == bare:
+            return full[:start]
+    return []
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """Length of the common beginning."""
+    count = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        count += 1
+    return count

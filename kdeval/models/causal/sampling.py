@@ -1,0 +1,109 @@
+"""A request as texts to write, and the texts as one response."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kdeval.config.transformers_models import CausalLMConfig, GenerationSettings
+from kdeval.models.causal.answers import AnswerReader, majority
+from kdeval.models.causal.fitting import fit_prompt
+from kdeval.models.causal.loaded import LoadedModel
+from kdeval.models.causal.token_choice import draws
+from kdeval.models.causal.writing import Job, Written
+from kdeval.models.protocols import Request
+from kdeval.records import Response, Timing
+
+__all__ = ["Writing", "answered", "writing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """A request as jobs, one a sample, and how they are read."""
+
+    jobs: tuple[Job, ...]
+    reader: AnswerReader
+
+
+def writing(request: Request, loaded: LoadedModel, config: CausalLMConfig) -> Writing:
+    """What to write for the request.
+
+    Raises:
+        ValueError: the prompt is too long.
+    """
+    settings = config.generation
+    prompt = loaded.prompts.for_writing(request)
+    tokens, limit = fit_prompt(
+        loaded.prompts.tokens(prompt),
+        limit=request.max_new_tokens or settings.max_new_tokens,
+        longest=loaded.longest,
+        policy=config.too_long,
+    )
+    tags = settings.reasoning_tags
+    stop = (*request.stop, *settings.stop)
+    shown = {*stop, *(tags or ())}
+    reader = AnswerReader(
+        tokenizer=loaded.tokenizer,
+        hidden=frozenset(number for number, text in loaded.special.items() if text not in shown),
+        tags=tags,
+        stop=stop,
+        opened=tags is not None and prompt.text.rstrip().endswith(tags[0]),
+    )
+    uniform = (
+        draws(settings.seed, prompt.text, replicate=request.replicate, sample=sample, count=limit)
+        for sample in range(settings.samples)
+    )
+    jobs = [Job(prompt=tokens, uniform=row.tolist(), finished=reader.finished) for row in uniform]
+    return Writing(jobs=tuple(jobs), reader=reader)
+
+
+def answered(
+    asked: Writing, written: Sequence[Written], start: float, settings: GenerationSettings
+) -> Response:
+    """The answer that most samples agree with, and what writing all of them took.
+
+    Args:
+        asked: what was to be written.
+        written: one text a job.
+        start: clock (`time.perf_counter`) when the request came, for its timing.
+        settings: how to vote.
+    """
+    answers = [asked.reader.read(item.tokens) for item in written]
+    texts = tuple(answer.text for answer in answers)
+    log_probs = [value for item in written for value in item.log_probs]
+    if not all(map(math.isfinite, log_probs)):
+        return Response(error="the model's logits are not finite numbers")
+    chosen, share = 0, None
+    if len(texts) > 1 and settings.vote == "majority":
+        chosen, share = majority(texts, settings.vote_pattern)
+    reasoning = [answer.reasoning_tokens for answer in answers]
+    return Response(
+        output=texts[chosen],
+        confidence=share,
+        input_tokens=len(asked.jobs[0].prompt),
+        output_tokens=len(log_probs),
+        reasoning_tokens=(
+            None
+            if settings.reasoning_tags is None
+            else sum(count for count in reasoning if count is not None)
+        ),
+        mean_log_prob=math.fsum(log_probs) / len(log_probs),
+        truncated=not written[chosen].ended,
+        samples=texts if len(texts) > 1 else None,
+        timing=_alone(written, start),
+    )
+
+
+def _alone(written: Sequence[Written], start: float) -> Timing:
+    """The time of a request that had the machine to itself."""
+    one = written[0]
+    steps = len(one.log_probs) - 1
+    streamed = len(written) == 1 and steps > 0
+    return Timing(
+        origin="wall",
+        total_s=time.perf_counter() - start,
+        first_token_s=one.first_at - start,
+        between_tokens_s=(one.last_at - one.first_at) / steps if streamed else None,
+    )
