@@ -26,7 +26,10 @@ import click
     type=click.Path(path_type=Path),
     help="A directory with VADER's *_GroundTruth.txt files, instead of fetching them.",
 )
-def demo(out: Path, seed: int, model_dir: Path | None, data_dir: Path | None) -> None:
+@click.option(
+    "--small", is_flag=True, help="Digits instead: seconds, neither torch nor a download needed."
+)
+def demo(out: Path, seed: int, small: bool, model_dir: Path | None, data_dir: Path | None) -> None:
     """Distil a real teacher, then measure, gate and route its students, in a few minutes.
 
     Trains a sentiment teacher on four domains, distils students of it, and runs the ordinary
@@ -35,4 +38,11 @@ def demo(out: Path, seed: int, model_dir: Path | None, data_dir: Path | None) ->
     from kdeval.cli.progress import progress_bars
     from kdeval.workflows.demo.tour import take_tour
 
-    take_tour(out, seed=seed, model_dir=model_dir, data_dir=data_dir, progress_bars=progress_bars)
+    take_tour(
+        out,
+        seed=seed,
+        small=small,
+        model_dir=model_dir,
+        data_dir=data_dir,
+        progress_bars=progress_bars,
+    )

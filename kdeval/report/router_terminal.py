@@ -12,9 +12,9 @@ from kdeval.routing.evaluate import RouterEvaluation
 from kdeval.routing.fit import FitSummary
 from kdeval.stats.interval import Interval
 
-__all__ = ["evaluation_renderables", "fit_renderables"]
+__all__ = ["RULE_NAMES", "evaluation_remarks", "evaluation_renderables", "fit_renderables"]
 
-_NAMES = {
+RULE_NAMES = {
     "always_teacher": "always the teacher",
     "always_student": "always the student",
     "random": "random, at the same rate",
@@ -49,16 +49,17 @@ def _promise(config: RouterConfig) -> list[str]:
         lines = ["Nothing is certified: every request goes to the teacher."]
         if guarantee.missing is not None:
             lines.append(
-                f"About {guarantee.missing:,} more {guarantee.sampling_unit}s in the certify "
-                f"split are needed (at least {guarantee.n_min:,} in all)."
+                f"The certify split needs about {guarantee.missing:,} more (at least "
+                f"{guarantee.n_min:,} in all; unit: {guarantee.sampling_unit})."
             )
     else:
         lines = [
             f"Certified: at most {number(guarantee.level, 'percent')} of requests get worse "
             f"({guarantee.risk}), with {number(guarantee.confidence, 'percent')} confidence; "
             f"{number(guarantee.share, 'percent')} of them go to a student.",
-            f"Bound reached: {number(guarantee.bound, 'percent')} by {guarantee.method} on "
-            f"{guarantee.n:,} {guarantee.sampling_unit}s. Assumes: {guarantee.assumption}.",
+            f"Bound reached: {number(guarantee.bound, 'percent')} by {guarantee.method}; "
+            f"n = {guarantee.n:,}, unit: {guarantee.sampling_unit}. Assumes: "
+            f"{guarantee.assumption}.",
         ]
     return lines if guarantee.note is None else [*lines, guarantee.note]
 
@@ -72,7 +73,7 @@ def evaluation_renderables(result: RouterEvaluation) -> tuple[RenderableType, ..
         ),
         _rules(result),
         _tasks(result),
-        *(Text(line) for line in _remarks(result)),
+        *(Text(line) for line in evaluation_remarks(result)),
     )
 
 
@@ -86,7 +87,7 @@ def _rules(result: RouterEvaluation) -> Table:
     )
     for rule in result.baselines:
         table.add_row(
-            _NAMES[rule.name],
+            RULE_NAMES[rule.name],
             number(rule.quality, "percent"),
             number(rule.share, "percent"),
             number(rule.lost_rate, "percent"),
@@ -109,7 +110,8 @@ def _tasks(result: RouterEvaluation) -> Table:
     return table
 
 
-def _remarks(result: RouterEvaluation) -> list[str]:
+def evaluation_remarks(result: RouterEvaluation) -> list[str]:
+    """What to know beside the tables, a sentence each."""
     lines = [
         f"Routed minus always-teacher: {_points(result.difference)} points; "
         f"{result.lost:,} got worse, {result.gained:,} got better.",

@@ -1,0 +1,51 @@
+"""The README's blocks, in order, in an empty directory."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+_BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_every_block_runs(
+    tmp_path: Path, kdeval: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Files are written, commands exit with 0, Python runs; only make's two commands are not."""
+    ran = 0
+    for language, file, body in _BLOCK.findall(README.read_text(encoding="utf-8")):
+        if file:
+            (tmp_path / file).write_text(body)
+        elif language == "console":
+            for line in body.splitlines():
+                words = shlex.split(line)
+                assert words[:2] == ["$", "kdeval"], line
+                done = kdeval(*words[2:])
+                assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+                ran += 1
+        elif language == "python":
+            done = subprocess.run(
+                [sys.executable, "-c", body], cwd=tmp_path, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stderr
+            ran += 1
+        else:
+            assert language == "sh"
+            assert all(line.startswith("make ") for line in body.splitlines())
+    assert ran >= 12
+
+
+@pytest.mark.parametrize("command", ["run", "report", "gate", "route", "demo", "schema"])
+def test_every_command_explains_itself(
+    kdeval: Callable[..., subprocess.CompletedProcess[str]], command: str
+) -> None:
+    """--help of each subcommand, listed by the command itself."""
+    assert command in kdeval("--help").stdout
+    assert kdeval(command, "--help").returncode == 0
