@@ -21,6 +21,7 @@ __all__ = [
     "Score",
     "ScoredPair",
     "Timing",
+    "input_text",
 ]
 
 Kind = Literal["classification", "multiple_choice", "extraction", "generation"]
@@ -45,6 +46,13 @@ class Image:
     sha256: str
     path: str | None = None
     data: bytes | None = field(default=None, repr=False)
+
+
+def input_text(asked: str | tuple[Message, ...]) -> str:
+    """The prompt itself, or chat messages as "role: content" lines."""
+    if isinstance(asked, str):
+        return asked
+    return "\n".join(f"{message.role}: {message.content}" for message in asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +94,7 @@ class Sample:
     @property
     def text(self) -> str:
         """The input as one text: the prompt itself, or "role: content" lines."""
-        if isinstance(self.input, str):
-            return self.input
-        return "\n".join(f"{message.role}: {message.content}" for message in self.input)
+        return input_text(self.input)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kdeval.records import Image, Kind, Message, Response
+from kdeval.records import Image, Kind, Message, Response, input_text
 
 __all__ = ["METHODS", "ChoiceScorer", "Classifier", "Generator", "Model", "Request"]
 
@@ -45,9 +45,7 @@ class Request:
     @property
     def text(self) -> str:
         """The input as one text: the prompt itself, or "role: content" lines."""
-        if isinstance(self.input, str):
-            return self.input
-        return "\n".join(f"{message.role}: {message.content}" for message in self.input)
+        return input_text(self.input)
 
 
 @runtime_checkable

@@ -65,6 +65,19 @@ def kdeval(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
+def kdeval_long(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The same for what takes minutes."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kdeval", *arguments], cwd=tmp_path, capture_output=True,
+            text=True, timeout=1200, env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A directory with `kdeval.yaml` over 240 samples and two models that answer at once."""
     rows = [
