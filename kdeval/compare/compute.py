@@ -180,9 +180,9 @@ def _repeated_errors(chosen: Selection, confidence: float) -> Interval | None:
 
 def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ...]:
     notes = [
-        "Intervals are two-sided and asymptotic: they miss at most 1.25 times as often as they say, "
-        "more only for strongly skewed scores below about 100 samples and for rare losses that "
-        "strike whole clusters."
+        "Intervals are two-sided and asymptotic: they miss at most 1.25 times as often as they "
+        "say, more only for strongly skewed scores below about 100 samples and for rare losses "
+        "that strike whole clusters."
     ]
     for suite in run.manifest.suites:
         if not suite.clustered:
