@@ -35,7 +35,6 @@ costs:
 """
 
 _SUITE = """\
-# The name is that of the task too, so both suites of the demonstration have the same.
 name: sentiment
 kind: classification
 description: {description}
@@ -44,8 +43,9 @@ id: id
 input: "{{{{ text }}}}"
 reference: "{{{{ label }}}}"
 labels: [negative, positive]
-slices: [domain]
-cluster: document
+slices: [domain]              # compared one by one
+task: domain                  # routed one by one
+cluster: document             # sentences of one review or article are not independent
 """
 
 _POLICY = """\

@@ -30,7 +30,7 @@ class SplitSizes:
     heldout: int = 500
     evaluation: int = 1000
     labelled: int = 1300
-    fresh: int = 2000
+    fresh: int = 1500
     tweets: int = 800
 
 

@@ -20,7 +20,7 @@ from kdeval.workflows.demo.inference import class_logits, last_states
 
 __all__ = ["distil_two_layers", "soft_labels"]
 
-_RECIPE = Recipe(epochs=3, batch_size=32, learning_rate=3e-4)
+_RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=4e-4)
 _TEMPERATURE = 2.0
 
 
