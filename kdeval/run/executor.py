@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from kdeval.errors import KdevalError, ModelError
-from kdeval.models.protocols import ChoiceScorer, Classifier, Generator, Model, Request
+from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.records import Response
 
 __all__ = ["Executor", "LocalExecutor", "ask"]
@@ -55,14 +55,16 @@ def ask(model: Model, batch: Sequence[Request]) -> list[Response]:
 
 
 def _call(model: Model, batch: Sequence[Request]) -> Sequence[Response]:
-    kind = batch[0].kind
-    if kind == "classification" and isinstance(model, Classifier):
-        return model.classify(batch)
-    if kind == "multiple_choice" and isinstance(model, ChoiceScorer):
-        return model.score_choices(batch)
-    if kind in ("extraction", "generation") and isinstance(model, Generator):
-        return model.generate(batch)
-    raise ModelError(f"{type(model).__name__} cannot answer requests of kind {kind!r}")
+    """The model's own method for that kind of request.
+
+    Looked up by name: an isinstance check of a protocol would evaluate the model's fingerprint,
+    which may hash its weights, for every batch.
+    """
+    method = getattr(model, METHODS[batch[0].kind], None)
+    if method is None:
+        raise ModelError(f"{type(model).__name__} cannot answer {batch[0].kind} requests")
+    responses: Sequence[Response] = method(batch)
+    return responses
 
 
 def _checked(
