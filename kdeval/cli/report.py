@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import webbrowser
 from pathlib import Path
 
 import click
 
-FORMATS = ("md", "json", "baseline")
+FORMATS = ("html", "md", "json", "baseline")
 
 
 def _formats(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -22,27 +23,40 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.option(
     "--format",
     "formats",
-    default="md,json",
+    default="html,md,json",
     show_default=True,
     callback=_formats,
-    help="Comma-separated: md, json, baseline (ids and scores, for `gate --baseline`).",
+    help="Comma-separated: html, md, json, baseline (ids and scores, for `gate --baseline`).",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Directory to write [RUN/report].")
 @click.option("--policy", type=click.Path(path_type=Path), help="Judge every student by it, too.")
+@click.option("--router", type=click.Path(path_type=Path), help="Evaluate this router on RUN, too.")
 @click.option("--no-text", is_flag=True, help="Leave out inputs, references, outputs, messages.")
+@click.option("--open", "open_it", is_flag=True, help="Open the HTML report in the browser.")
 def report(
-    run: Path, formats: tuple[str, ...], out: Path | None, policy: Path | None, no_text: bool
+    run: Path,
+    formats: tuple[str, ...],
+    out: Path | None,
+    policy: Path | None,
+    router: Path | None,
+    no_text: bool,
+    open_it: bool,
 ) -> None:
     """Compare every student of RUN with its teacher: on the terminal and in files."""
     from kdeval.workflows.reporting import write_report
 
+    if open_it and "html" not in formats:
+        formats = ("html", *formats)
     written = write_report(
         run,
         out=out or run / "report",
         formats=formats,
         policy=policy,
+        router=router,
         include_text=not no_text,
     )
     written.show()
     for file in written.files:
         click.echo(f"wrote {file}")
+        if open_it and file.suffix == ".html" and not webbrowser.open(file.resolve().as_uri()):
+            click.echo(f"no browser could be started: open {file} in one", err=True)

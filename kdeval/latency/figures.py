@@ -14,7 +14,7 @@ from kdeval.stats.interval import Interval
 from kdeval.stats.quantiles import paired_quantile_ratio, quantile
 from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["QUANTILES", "LatencyFigures", "latency_figures"]
+__all__ = ["QUANTILES", "LatencyFigures", "PairedLatencies", "latency_figures", "paired_latencies"]
 
 QUANTILES: Mapping[str, float] = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
 
@@ -38,6 +38,15 @@ class LatencyFigures:
     ratio: Mapping[str, Interval]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedLatencies:
+    """Seconds of the same requests to both models, shapes (n,)."""
+
+    source: Literal["probe", "recorded"]
+    teacher: NDArray[np.float64]
+    student: NDArray[np.float64]
+
+
 def latency_figures(
     run: RunDirectory, student: str, confidence: float, pairs: pd.DataFrame | None = None
 ) -> LatencyFigures | None:
@@ -53,12 +62,20 @@ def latency_figures(
         pairs: the run's pairs with at least the columns suite, sample_id, student,
             teacher_latency_s and student_latency_s, where they are loaded already.
     """
+    found = paired_latencies(run, student, pairs)
+    return None if found is None else _figures(found, confidence)
+
+
+def paired_latencies(
+    run: RunDirectory, student: str, pairs: pd.DataFrame | None = None
+) -> PairedLatencies | None:
+    """What the figures are made of; arguments as for `latency_figures`."""
     probed = _from_probe(run, student)
     if probed is not None:
-        return _figures("probe", *probed, confidence=confidence)
+        return PairedLatencies(source="probe", teacher=probed[0], student=probed[1])
     recorded = _from_pairs(run, student, pairs)
     if recorded is not None:
-        return _figures("recorded", *recorded, confidence=confidence)
+        return PairedLatencies(source="recorded", teacher=recorded[0], student=recorded[1])
     return None
 
 
@@ -93,15 +110,10 @@ def _from_pairs(
     )
 
 
-def _figures(
-    source: Literal["probe", "recorded"],
-    teacher: NDArray[np.float64],
-    student: NDArray[np.float64],
-    *,
-    confidence: float,
-) -> LatencyFigures:
+def _figures(found: PairedLatencies, confidence: float) -> LatencyFigures:
+    teacher, student = found.teacher, found.student
     return LatencyFigures(
-        source=source,
+        source=found.source,
         n=len(teacher),
         teacher={
             name: quantile(teacher, q, confidence=confidence) for name, q in QUANTILES.items()

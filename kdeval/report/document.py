@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from kdeval.compare.comparison import Cell, Comparison, RunComparison
 from kdeval.gate.decision import GateDecision
 from kdeval.records import Metric, RunHeader
+from kdeval.report.details import StudentDetails, details_of
 from kdeval.report.examples import Examples, examples_of
+from kdeval.routing.evaluate import RouterEvaluation
 from kdeval.store.run_directory import ModelEntry, RunDirectory, SuiteEntry
 
 __all__ = ["ModelSummary", "ReportDocument", "report_document"]
@@ -46,7 +49,9 @@ class ReportDocument:
         text_included: whether inputs, references and outputs are in it.
         students: each student's comparison with the teacher.
         decisions: of the gate, one a judged student.
-        examples: samples that the student lost or gained, one entry a student.
+        details: what is drawn rather than tabulated, one entry a student.
+        router: an evaluation of a router on this run, when one was given.
+        examples: samples behind the flip table, one entry a student.
     """
 
     name: str
@@ -59,6 +64,8 @@ class ReportDocument:
     metrics: Mapping[str, Metric]
     students: tuple[Comparison, ...]
     decisions: tuple[GateDecision, ...]
+    details: tuple[StudentDetails, ...]
+    router: RouterEvaluation | None
     examples: tuple[Examples, ...]
     notes: tuple[str, ...]
     schema_version: Literal[1] = 1
@@ -77,6 +84,10 @@ class ReportDocument:
         """The gate's decision on that student, or None."""
         return next((item for item in self.decisions if item.student == student), None)
 
+    def details_for(self, student: str) -> StudentDetails | None:
+        """The details of that student, or None."""
+        return next((item for item in self.details if item.student == student), None)
+
     def examples_for(self, student: str) -> Examples | None:
         """The examples of that student, or None."""
         return next((item for item in self.examples if item.student == student), None)
@@ -89,6 +100,8 @@ def report_document(
     *,
     include_text: bool = True,
     max_examples: int = 200,
+    max_same: int = 40,
+    router: RouterEvaluation | None = None,
 ) -> ReportDocument:
     """Everything a rendering may show of `run`.
 
@@ -100,6 +113,8 @@ def report_document(
             reason or error message, since those may quote them.
         max_examples: lost samples shown of each student, and as many gained ones; which are
             drawn is settled by the run's seed.
+        max_same: the same of samples that both got right, and that both got wrong.
+        router: an evaluation of a router on this run.
     """
     students = comparison.students
     if not include_text:
@@ -118,11 +133,14 @@ def report_document(
         metrics=comparison.metrics,
         students=students,
         decisions=tuple(decisions),
+        details=details_of(run, comparison.confidence),
+        router=None if router is None else replace(router, router=Path(router.router).name),
         examples=examples_of(
             run,
             [student.student for student in students],
             include_text=include_text,
             limit=max_examples,
+            same_limit=max_same,
         ),
         notes=comparison.notes,
     )

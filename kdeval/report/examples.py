@@ -1,4 +1,4 @@
-"""Samples that a student lost or gained against its teacher, drawn by the run's seed."""
+"""Samples behind the flip table: lost, gained, both right, both wrong; drawn by the run's seed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pandas as pd
 
 from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["TEXT_LIMIT", "Example", "ExampleText", "Examples", "examples_of"]
+__all__ = ["KINDS", "TEXT_LIMIT", "Example", "ExampleText", "Examples", "Kind", "examples_of"]
 
 TEXT_LIMIT = 4_000
 """Characters kept of each text in a report; the run directory holds it whole."""
 
-Kind = Literal["lost", "gained"]
+Kind = Literal["lost", "gained", "both_right", "both_wrong"]
+KINDS: tuple[Kind, ...] = ("lost", "gained", "both_right", "both_wrong")
 _KEYS = ["suite", "metric"]
 _SCORES = ["teacher_score", "student_score"]
 _CONFIDENCES = ["teacher_confidence", "student_confidence"]
@@ -36,10 +37,11 @@ class ExampleText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One sample on which the two models' scores differ.
+    """One sample with both models' answers.
 
     Attributes:
-        kind: lost: the student scored worse than the teacher; gained: better.
+        kind: lost: the student scored worse than the teacher; gained: better; both_right and
+            both_wrong: only where every score of the suite's metric is right or wrong.
         text: None in a report without text.
     """
 
@@ -62,41 +64,82 @@ class Examples:
     Attributes:
         lost: how many there are in all, over all suites and metrics.
         gained: the same.
+        both_right: the same.
+        both_wrong: the same.
         lost_left_out: how many of them are not among the items.
         gained_left_out: the same.
+        both_right_left_out: the same.
+        both_wrong_left_out: the same.
     """
 
     student: str
     items: tuple[Example, ...]
     lost: int
     gained: int
+    both_right: int
+    both_wrong: int
     lost_left_out: int
     gained_left_out: int
+    both_right_left_out: int
+    both_wrong_left_out: int
+
+    @property
+    def left_out(self) -> Mapping[Kind, int]:
+        """Kind to how many of it are not among the items."""
+        return {
+            "lost": self.lost_left_out,
+            "gained": self.gained_left_out,
+            "both_right": self.both_right_left_out,
+            "both_wrong": self.both_wrong_left_out,
+        }
 
 
 def examples_of(
-    run: RunDirectory, students: Sequence[str], *, include_text: bool, limit: int
+    run: RunDirectory,
+    students: Sequence[str],
+    *,
+    include_text: bool,
+    limit: int,
+    same_limit: int = 0,
 ) -> tuple[Examples, ...]:
-    """At most `limit` lost and `limit` gained samples of each student.
+    """At most `limit` lost and gained samples of each student, and `same_limit` of the others.
 
     Every suite and metric gets its turn, so a large suite does not crowd out a small one.
     """
     columns = ["suite", "sample_id", "student", "metric", *_SCORES, *_CONFIDENCES]
     pairs = run.pairs(columns + (_OUTPUTS if include_text else []))
     pairs = pairs[pairs["teacher_score"].notna() & pairs["student_score"].notna()]
-    pairs = pairs[pairs["teacher_score"] != pairs["student_score"]]
-    worse = pairs["student_score"] < pairs["teacher_score"]
-    lower_is_better = {
-        name for name, metric in run.manifest.metrics.items() if not metric.higher_is_better
-    }
-    worse ^= pairs["metric"].isin(lower_is_better)
+    kinds = _kinds(pairs, run)
     chosen = {
-        (student, kind): _draw(pairs[(pairs["student"] == student) & side], limit, run, kind)
+        (student, kind): _draw(
+            pairs[(pairs["student"] == student) & (kinds == kind)],
+            limit if kind in ("lost", "gained") else same_limit,
+            run,
+            kind,
+        )
         for student in students
-        for kind, side in (("lost", worse), ("gained", ~worse))
+        for kind in KINDS
     }
     samples = _samples(run, [rows for rows, _ in chosen.values()], include_text)
     return tuple(_student(student, chosen, samples) for student in students)
+
+
+def _kinds(pairs: pd.DataFrame, run: RunDirectory) -> pd.Series[str]:
+    """The kind of each pair; "same" for equal scores that are not right or wrong."""
+    lower_is_better = {
+        name for name, metric in run.manifest.metrics.items() if not metric.higher_is_better
+    }
+    ahead = pairs["student_score"] - pairs["teacher_score"]
+    ahead = ahead.where(~pairs["metric"].isin(lower_is_better), -ahead)
+    marks = pairs[_SCORES].isin([0.0, 1.0]).all(axis=1)
+    binary = marks.groupby([pairs[key] for key in (*_KEYS, "student")], observed=True)
+    settled = binary.transform("all").astype(bool) & (ahead == 0)
+    kinds = pd.Series("same", index=pairs.index)
+    kinds[ahead < 0] = "lost"
+    kinds[ahead > 0] = "gained"
+    kinds[settled & (pairs["teacher_score"] == 1)] = "both_right"
+    kinds[settled & (pairs["teacher_score"] == 0)] = "both_wrong"
+    return kinds
 
 
 def _draw(rows: pd.DataFrame, limit: int, run: RunDirectory, kind: str) -> tuple[pd.DataFrame, int]:
@@ -129,21 +172,16 @@ def _samples(
 
 def _student(
     student: str,
-    chosen: Mapping[tuple[str, str], tuple[pd.DataFrame, int]],
+    chosen: Mapping[tuple[str, Kind], tuple[pd.DataFrame, int]],
     samples: Mapping[tuple[str, str], Mapping[str, Any]],
 ) -> Examples:
-    lost, n_lost = chosen[student, "lost"]
-    gained, n_gained = chosen[student, "gained"]
-    items = [_example(row, "lost", samples) for row in lost.to_dict(orient="records")]
-    items += [_example(row, "gained", samples) for row in gained.to_dict(orient="records")]
-    return Examples(
-        student=student,
-        items=tuple(items),
-        lost=n_lost,
-        gained=n_gained,
-        lost_left_out=n_lost - len(lost),
-        gained_left_out=n_gained - len(gained),
-    )
+    items: list[Example] = []
+    counts: dict[str, int] = {}
+    for kind in KINDS:
+        rows, n = chosen[student, kind]
+        items += [_example(row, kind, samples) for row in rows.to_dict(orient="records")]
+        counts |= {kind: n, f"{kind}_left_out": n - len(rows)}
+    return Examples(student=student, items=tuple(items), **counts)
 
 
 def _example(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from kdeval.errors import RoutingError
 from kdeval.routing.baselines import Baseline, baselines
 from kdeval.routing.certify import one_per_unit
+from kdeval.routing.curve import CurvePoint, routing_curve
 from kdeval.routing.guarantee import decide_all
 from kdeval.routing.samples import RoutingSamples, load_samples
 from kdeval.routing.split import unseen
@@ -44,6 +45,7 @@ class RouterEvaluation:
             the guarantee's confidence.
         level: the guarantee's largest rate; None when nothing is certified.
         saving: part of always-teacher's cost that was saved; None where costs are unknown.
+        curve: what every threshold would do; only the operating point was certified.
         reasons: reason of a decision to its count.
         notes: where this run is not what the router was fitted on.
     """
@@ -64,6 +66,7 @@ class RouterEvaluation:
     saving: float | None
     baselines: tuple[Baseline, ...]
     tasks: tuple[TaskRow, ...]
+    curve: tuple[CurvePoint, ...]
     reasons: dict[str, int]
     notes: tuple[str, ...]
 
@@ -218,6 +221,7 @@ def _evaluation(
         saving=_saving(config, decisions),
         baselines=baselines(teacher, student, routed, samples.tasks),
         tasks=task_rows(config, decisions, teacher, student, routed),
+        curve=routing_curve(decisions, config.thresholds.ranked_by, teacher, student),
         reasons=_counts([decision.reason for decision in decisions]),
         notes=notes,
     )

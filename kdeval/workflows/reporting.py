@@ -17,15 +17,23 @@ from kdeval.gate.baseline import load_baseline, write_baseline
 from kdeval.gate.decide import judge
 from kdeval.gate.decision import EXIT_CODES, GateDecision
 from kdeval.gate.policy import GatePolicy, load_policy
-from kdeval.report.document import report_document
+from kdeval.report.document import ReportDocument, report_document
 from kdeval.report.gate_markdown import append_step_summary
 from kdeval.report.junit import junit_xml
 from kdeval.report.markdown import report_markdown
 from kdeval.report.strict_json import write_json
 from kdeval.report.terminal import gate_renderables, report_renderables
+from kdeval.routing.evaluate import evaluate_router
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["Judgement", "WrittenReport", "judge_run", "write_report"]
+
+_FILES = {
+    "html": "report.html",
+    "md": "report.md",
+    "json": "report.json",
+    "baseline": "baseline.json",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +78,7 @@ def write_report(
     out: Path,
     formats: Sequence[str],
     policy: Path | None = None,
+    router: Path | None = None,
     include_text: bool = True,
 ) -> WrittenReport:
     """The report of `run`, its files in `out`.
@@ -77,26 +86,41 @@ def write_report(
     Args:
         run: a run directory.
         out: made when it is missing.
-        formats: of "md", "json", "baseline".
+        formats: of "html", "md", "json", "baseline".
         policy: a gate policy; with it, every student (or the policy's) is judged.
+        router: what `kdeval route fit` wrote; with it, the router is evaluated on the run.
         include_text: whether inputs, references and outputs may stand in the files.
     """
     opened = RunDirectory.open(run)
     comparison = compare_run(opened)
     decisions = () if policy is None else _judge_all(opened, comparison, load_policy(policy))
-    document = report_document(opened, comparison, decisions, include_text=include_text)
+    routed = None
+    if router is not None:
+        routed = evaluate_router(router, opened, confidence=comparison.confidence)
+    document = report_document(
+        opened, comparison, decisions, include_text=include_text, router=routed
+    )
     _make(out)
     files = []
     for name in formats:
-        file = out / {"md": "report.md", "json": "report.json", "baseline": "baseline.json"}[name]
-        if name == "md":
-            file.write_text(report_markdown(document), encoding="utf-8")
-        elif name == "json":
-            write_json(document, file)
-        else:
+        file = out / _FILES[name]
+        if name == "baseline":
             write_baseline(file, opened)
+        else:
+            _write(name, document, file)
         files.append(file)
     return WrittenReport(files=tuple(files), renderables=tuple(report_renderables(document)))
+
+
+def _write(name: str, document: ReportDocument, file: Path) -> None:
+    if name == "json":
+        write_json(document, file)
+    elif name == "md":
+        file.write_text(report_markdown(document), encoding="utf-8")
+    else:
+        from kdeval.report.html.page import report_html  # the plotting library, only where drawn
+
+        file.write_text(report_html(document), encoding="utf-8")
 
 
 def judge_run(

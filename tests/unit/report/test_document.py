@@ -27,7 +27,9 @@ def test_the_examples_are_the_flips(make_document: MakeDocument) -> None:
     (examples,) = make_document(40).examples
     assert (examples.lost, examples.gained) == (10, 4)
     assert (examples.lost_left_out, examples.gained_left_out) == (0, 0)
-    assert [item.kind for item in examples.items] == ["lost"] * 10 + ["gained"] * 4
+    kinds = [item.kind for item in examples.items]
+    assert kinds == ["lost"] * 10 + ["gained"] * 4 + ["both_right"] * 26
+    assert (examples.both_right, examples.both_wrong) == (26, 0)
     first = examples.items[0]
     assert (first.sample_id, first.teacher_score, first.student_score) == ("s0", 1.0, 0.0)
     assert first.slices == {"domain": "news"}

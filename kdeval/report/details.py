@@ -1,0 +1,67 @@
+"""What a report draws of each student: reliability, imitation, latencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdeval.compare.fidelity import Fidelity, fidelity
+from kdeval.compare.reliability import Reliability, reliability
+from kdeval.compare.selection import load_pairs, selection_of
+from kdeval.latency.distribution import LatencyDistribution, latency_distribution
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["StudentDetails", "SuiteDetails", "details_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteDetails:
+    """One suite by one metric, over all its samples.
+
+    Attributes:
+        reliability: None without probabilities of both models.
+        fidelity: all pairs, then those the teacher got right and wrong; empty when unknown.
+    """
+
+    suite: str
+    metric: str
+    reliability: Reliability | None
+    fidelity: tuple[Fidelity, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentDetails:
+    """One student beside the teacher."""
+
+    student: str
+    suites: tuple[SuiteDetails, ...]
+    latency: LatencyDistribution | None
+
+
+def details_of(run: RunDirectory, confidence: float) -> tuple[StudentDetails, ...]:
+    """Of every student of the run, in its order."""
+    tables = load_pairs(run)
+    found = []
+    for entry in run.manifest.students:
+        suites = []
+        for suite in run.manifest.suites:
+            for metric in suite.metrics:
+                table = tables.get((entry.name, suite.name, metric))
+                if table is None:
+                    continue
+                chosen = selection_of(table)
+                suites.append(
+                    SuiteDetails(
+                        suite=suite.name,
+                        metric=metric,
+                        reliability=reliability(chosen, confidence=confidence),
+                        fidelity=fidelity(chosen, confidence=confidence),
+                    )
+                )
+        found.append(
+            StudentDetails(
+                student=entry.name,
+                suites=tuple(suites),
+                latency=latency_distribution(run, entry.name),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""Charts as static SVG: Vega-Lite specifications, drawn while the report is written."""

@@ -1,0 +1,173 @@
+"""The whole page: the document in views, the views in a template, one file without a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from kdeval.compare.comparison import Comparison
+from kdeval.report.document import ReportDocument
+from kdeval.report.html.browser import KIND_NAMES, BrowserView, browser_view
+from kdeval.report.html.headline import DEFINITIONS, Headline, headlines
+from kdeval.report.html.pictures import (
+    CalibrationView,
+    ForestView,
+    LatencyView,
+    calibration_views,
+    forest_views,
+    latency_view,
+    tradeoff_views,
+)
+from kdeval.report.html.router import router_view
+from kdeval.report.html.scores import (
+    FidelityRow,
+    FlipView,
+    ScoreRow,
+    fidelity_row,
+    flip_views,
+    score_rows,
+)
+from kdeval.report.html.verdict import VerdictView, verdict_view
+from kdeval.report.numbers import bytes_text, confidence_text, count, counted, number
+from kdeval.report.plain_text import visible
+
+__all__ = ["EXAMPLES_BUDGET", "report_html"]
+
+EXAMPLES_BUDGET = 2_500_000
+"""Bytes of the file that single samples may take, over all students."""
+
+_ASSETS = files("kdeval.report.html") / "assets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudentView:
+    """Everything of one student, ready to be set."""
+
+    name: str
+    teacher: str
+    comparison: Comparison
+    verdict: VerdictView
+    headlines: tuple[Headline, ...]
+    rows: tuple[ScoreRow, ...]
+    forests: tuple[ForestView, ...]
+    flips: tuple[FlipView, ...]
+    calibrations: tuple[CalibrationView, ...]
+    fidelity: tuple[tuple[str, str, tuple[FidelityRow, ...]], ...]
+    latency: LatencyView | None
+    browser: BrowserView | None
+
+
+def report_html(document: ReportDocument) -> str:
+    """The report as one HTML file: self-contained, without network requests or foreign scripts.
+
+    Every text of the document is escaped, and its invisible characters are shown by their code
+    points; a Content-Security-Policy allows this page's own style and script by their hashes, and
+    nothing else.
+    """
+    students = [
+        _student(document, student, index) for index, student in enumerate(document.students)
+    ]
+    style = _asset("report.css") + _choices_css(len(students))
+    script = _asset("report.js")
+    template = _environment().get_template("report.html")
+    return template.render(
+        document=document,
+        students=students,
+        tradeoffs=tradeoff_views(document),
+        router=None if document.router is None else router_view(document.router),
+        definitions=DEFINITIONS,
+        numbers={key: index for index, key in enumerate(DEFINITIONS, start=1)},
+        kind_names=KIND_NAMES,
+        style=Markup(style),
+        script=Markup(script),
+        policy=_policy(style, script),
+    )
+
+
+def _student(document: ReportDocument, student: Comparison, index: int) -> StudentView:
+    name = f"s{index}"
+    details = document.details_for(student.student)
+    examples = document.examples_for(student.student)
+    budget = EXAMPLES_BUDGET // max(1, len(document.students))
+    return StudentView(
+        name=student.student,
+        teacher=student.teacher,
+        comparison=student,
+        verdict=verdict_view(document, student),
+        headlines=headlines(document, student),
+        rows=score_rows(document, student),
+        forests=forest_views(student, name=name),
+        flips=flip_views(student),
+        calibrations=calibration_views(details, student, name=name),
+        fidelity=tuple(
+            (item.suite, item.metric, tuple(map(fidelity_row, item.fidelity)))
+            for item in (() if details is None else details.suites)
+            if item.fidelity
+        ),
+        latency=latency_view(details, student, name=name),
+        browser=None if examples is None else browser_view(examples, budget=budget),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("kdeval.report.html"),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["unbroken"] = _unbroken
+    environment.globals.update(
+        number=number,
+        count=count,
+        counted=counted,
+        confidence_text=confidence_text,
+        bytes_text=bytes_text,
+    )
+    return environment
+
+
+def _shown(value: Any) -> Any:
+    """What a template prints: no text reaches the page with invisible characters in it."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return visible(value)
+
+
+def _unbroken(value: str) -> str:
+    """A sentence of figures whose units are not parted from them at a line's end."""
+    return value.replace(" %", "\u00a0%").replace(" points", "\u00a0points")
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+def _choices_css(students: int) -> str:
+    """Rules that show the chosen student alone; they need no script."""
+    rules = [
+        f'html:has(#choose-{index}:checked) [data-student]:not([data-student="{index}"])'
+        "{display:none}"
+        for index in range(students)
+    ]
+    return "\n".join(rules)
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
+    )
+
+
+def _digest(text: str) -> str:
+    """As a browser computes it over the text between the tags."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,241 @@
+"""Which charts stand in a report, and the figures beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kdeval.compare.comparison import ALL, Cell, Comparison
+from kdeval.report.details import StudentDetails
+from kdeval.report.document import ReportDocument
+from kdeval.report.html.charts.drawing import ACCENT, INK, Chart
+from kdeval.report.html.charts.forest import Forest, forest
+from kdeval.report.html.charts.latency import latency_chart
+from kdeval.report.html.charts.reliability import reliability_chart
+from kdeval.report.html.charts.tradeoff import TradeoffPoint, tradeoff_chart
+from kdeval.report.html.figures import Figure, ratio
+from kdeval.report.html.scores import CalibrationRow, calibration_rows
+from kdeval.report.numbers import interval_text, score_unit, seconds_text
+from kdeval.report.plain_text import one_line
+from kdeval.stats.interval import Interval
+
+__all__ = [
+    "CalibrationView",
+    "ForestView",
+    "LatencyView",
+    "TradeoffView",
+    "calibration_views",
+    "forest_views",
+    "latency_view",
+    "tradeoff_views",
+]
+
+_MOST_SUITES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForestView:
+    """The forest plot of one suite by one metric."""
+
+    suite: str
+    metric: str
+    forest: Forest
+
+
+def forest_views(student: Comparison, *, name: str) -> tuple[ForestView, ...]:
+    """Of the first suites that have slices."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in student.cells:
+        groups.setdefault((cell.suite, cell.metric), []).append(cell)
+    views: list[ForestView] = []
+    for index, ((suite, metric), cells) in enumerate(groups.items()):
+        if len(views) == _MOST_SUITES:
+            break
+        found = forest(cells, name=f"{name}-forest-{index}")
+        if found is not None:
+            views.append(ForestView(suite=suite, metric=metric, forest=found))
+    return tuple(views)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationView:
+    """One suite: both diagrams, the figures, and the paired differences in words."""
+
+    suite: str
+    teacher: Chart | None
+    student: Chart | None
+    rows: tuple[CalibrationRow, ...]
+    differences: str
+
+
+def calibration_views(
+    details: StudentDetails | None, student: Comparison, *, name: str
+) -> tuple[CalibrationView, ...]:
+    """Of the first suites with probabilities of both models."""
+    views: dict[str, CalibrationView] = {}
+    for cell in student.cells:
+        rows = calibration_rows(cell, student)
+        if cell.slice != ALL or not rows or cell.suite in views or len(views) == _MOST_SUITES:
+            continue
+        teacher, own = _diagrams(details, student, cell, f"{name}-reliability-{len(views)}")
+        views[cell.suite] = CalibrationView(
+            suite=cell.suite, teacher=teacher, student=own, rows=rows, differences=_paired(cell)
+        )
+    return tuple(views.values())
+
+
+def _diagrams(
+    details: StudentDetails | None, student: Comparison, cell: Cell, name: str
+) -> tuple[Chart | None, Chart | None]:
+    found = next(
+        (
+            item.reliability
+            for item in (() if details is None else details.suites)
+            if (item.suite, item.metric) == (cell.suite, cell.metric)
+        ),
+        None,
+    )
+    if found is None:
+        return None, None
+    sides = ((student.teacher, found.teacher, INK), (student.student, found.student, ACCENT))
+    teacher, own = (
+        reliability_chart(
+            bins,
+            colour=colour,
+            title=f"Reliability of {one_line(model)} on {one_line(cell.suite)}: share right over "
+            "confidence, by bins of equal mass, with exact intervals",
+            name=f"{name}-{index}",
+        )
+        for index, (model, bins, colour) in enumerate(sides)
+    )
+    return teacher, own
+
+
+def _paired(cell: Cell) -> str:
+    found = cell.calibration
+    if found is None or found.brier_difference is None:
+        return ""
+    parts = [f"Brier score {interval_text(found.brier_difference, 'signed')}"]
+    if found.log_loss_difference is not None:
+        logs = found.log_loss_difference
+        written = interval_text(logs, "signed")
+        parts.append(f"log-loss {written if logs.estimate is not None else logs.reason}")
+    return f"Student minus teacher, paired: {', '.join(parts)}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyView:
+    """Both distributions and their quantiles: (name, teacher, student, ratio)."""
+
+    chart: Chart | None
+    source: str
+    n: int
+    rows: tuple[tuple[str, str, str, Figure], ...]
+
+
+def latency_view(
+    details: StudentDetails | None, student: Comparison, *, name: str
+) -> LatencyView | None:
+    """None when no latency is known."""
+    found = student.latency
+    if found is None:
+        return None
+    chart = None
+    if details is not None and details.latency is not None:
+        title = (
+            f"Latency of {one_line(student.teacher)} and {one_line(student.student)}: "
+            "share of requests answered within a time"
+        )
+        chart = latency_chart(details.latency, title=title, name=f"{name}-latency")
+    return LatencyView(
+        chart=chart,
+        source="probed in a closed loop, one request at a time"
+        if found.source == "probe"
+        else "as recorded in the logs",
+        n=found.n,
+        rows=tuple(
+            (quantile, _seconds(found.teacher.get(quantile)), _seconds(own), ratio(of_both))
+            for quantile, own in found.student.items()
+            for of_both in (found.ratio.get(quantile),)
+        ),
+    )
+
+
+def _seconds(interval: Interval | None) -> str:
+    return seconds_text(None if interval is None else interval.estimate)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeoffView:
+    """One suite by one metric: every model's score against its cost and its latency."""
+
+    suite: str
+    metric: str
+    cost: Chart | None
+    latency: Chart | None
+
+
+def tradeoff_views(document: ReportDocument) -> tuple[TradeoffView, ...]:
+    """Of the first suites, as far as costs or latencies are known."""
+    views = []
+    for index, (suite, metric) in enumerate(_suites(document)[:_MOST_SUITES]):
+        cost = _tradeoff(document, suite, metric, "cost", f"tradeoff-{index}-cost")
+        latency = _tradeoff(document, suite, metric, "latency", f"tradeoff-{index}-latency")
+        if cost is not None or latency is not None:
+            views.append(TradeoffView(suite=suite, metric=metric, cost=cost, latency=latency))
+    return tuple(views)
+
+
+def _suites(document: ReportDocument) -> list[tuple[str, str]]:
+    return list(
+        dict.fromkeys(
+            (cell.suite, cell.metric) for student in document.students for cell in student.cells
+        )
+    )
+
+
+_AXES = {"cost": "US dollars for 1,000 requests", "latency": "median milliseconds a request"}
+
+
+def _tradeoff(
+    document: ReportDocument, suite: str, name: str, price: str, chart: str
+) -> Chart | None:
+    points: dict[str, TradeoffPoint] = {}
+    cells = []
+    for student in document.students:
+        cell = student.cell(suite=suite, metric=name)
+        if cell is None:
+            continue
+        cells.append(cell)
+        for point in _points(student, cell, price):
+            points.setdefault(point.model, point)
+    metric = document.metrics.get(name)
+    return tradeoff_chart(
+        list(points.values()),
+        axis=_AXES[price],
+        unit=score_unit(cells, metric),
+        higher_is_better=metric is None or metric.higher_is_better,
+        title=f"Score on {one_line(suite)} by {one_line(name)} against {price}: every model with "
+        "its interval, and the front that none of them beats",
+        name=chart,
+    )
+
+
+def _points(student: Comparison, cell: Cell, price: str) -> Iterator[TradeoffPoint]:
+    prices: Sequence[float | None] = (None, None)
+    if price == "cost" and student.cost is not None:
+        prices = [
+            None if usd is None else usd * 1000
+            for usd in (student.cost.teacher_usd, student.cost.student_usd)
+        ]
+    elif price == "latency" and student.latency is not None:
+        medians = (student.latency.teacher.get("p50"), student.latency.student.get("p50"))
+        prices = [
+            None if found is None or found.estimate is None else found.estimate * 1000
+            for found in medians
+        ]
+    sides = ((student.teacher, cell.teacher_score), (student.student, cell.student_score))
+    for index, (model, score) in enumerate(sides):
+        paid = prices[index]
+        if paid is not None and score.estimate is not None:
+            yield TradeoffPoint(model=model, teacher=index == 0, price=paid, score=score)

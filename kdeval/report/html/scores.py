@@ -1,0 +1,207 @@
+"""Tables of a student's scores: per slice, flips, calibration, imitation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kdeval.compare.comparison import ALL, Cell, Comparison, ModelCalibration
+from kdeval.compare.fidelity import Fidelity
+from kdeval.gate.quantity import Unit
+from kdeval.report.document import ReportDocument
+from kdeval.report.html.figures import Figure, amount, measured, tally
+from kdeval.report.numbers import (
+    UNKNOWN,
+    counted,
+    difference_unit,
+    number,
+    p_value_text,
+    score_unit,
+)
+from kdeval.report.plain_text import one_line
+from kdeval.stats.flips import FlipTable
+
+__all__ = [
+    "CalibrationRow",
+    "FidelityRow",
+    "FlipView",
+    "ScoreRow",
+    "calibration_rows",
+    "fidelity_row",
+    "flip_views",
+    "score_rows",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRow:
+    """One slice of one suite by one metric; `whole` marks the row of the whole suite."""
+
+    suite: str
+    metric: str
+    slice: str
+    whole: bool
+    n: Figure
+    missing: Figure
+    teacher: Figure
+    student: Figure
+    baseline: Figure
+    baseline_name: str
+    difference: Figure
+    retention: Figure
+
+
+def score_rows(document: ReportDocument, student: Comparison) -> tuple[ScoreRow, ...]:
+    """Every cell, in the run's order."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in student.cells:
+        groups.setdefault((cell.suite, cell.metric), []).append(cell)
+    rows: dict[int, ScoreRow] = {}
+    for (_, name), cells in groups.items():
+        metric = document.metrics.get(name)
+        unit, points = score_unit(cells, metric), difference_unit(cells, metric)
+        rows |= {id(cell): _score_row(cell, unit, points) for cell in cells}
+    return tuple(rows[id(cell)] for cell in student.cells)
+
+
+def _score_row(cell: Cell, unit: Unit, points: Unit) -> ScoreRow:
+    baseline, name = cell.majority, "majority"
+    if baseline is None:
+        baseline, name = cell.chance, "chance"
+    difference = measured(cell.difference, points)
+    return ScoreRow(
+        suite=cell.suite,
+        metric=cell.metric,
+        slice=one_line(cell.slice, 120),
+        whole=cell.slice == ALL,
+        n=tally(cell.n),
+        missing=tally(cell.missing.total),
+        teacher=measured(cell.teacher_score, unit),
+        student=measured(cell.student_score, unit),
+        baseline=amount(baseline, unit),
+        baseline_name="" if baseline is None else name,
+        difference=replace(difference, text=difference.text.removesuffix(" points")),
+        retention=measured(cell.retention, "percent"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlipView:
+    """The four counts of one suite by one metric."""
+
+    suite: str
+    metric: str
+    table: FlipTable
+    both_wrong_same: str
+
+    def share(self, kind: str) -> str:
+        """Of the samples, as a percentage."""
+        count: int = getattr(self.table, kind)
+        return number(count / self.table.n if self.table.n else None, "percent")
+
+
+def flip_views(student: Comparison) -> tuple[FlipView, ...]:
+    """Of the whole suites whose scores are right or wrong."""
+    return tuple(
+        FlipView(
+            suite=cell.suite,
+            metric=cell.metric,
+            table=cell.flips,
+            both_wrong_same=_same(cell),
+        )
+        for cell in student.cells
+        if cell.slice == ALL and cell.flips is not None
+    )
+
+
+def _same(cell: Cell) -> str:
+    if cell.both_wrong_same is None or cell.flips is None or not cell.flips.both_wrong:
+        return ""
+    repeated = measured(cell.repeats_teacher_error, "percent")
+    return (
+        f"Of the {counted(cell.flips.both_wrong, 'sample')} that both got wrong, "
+        f"{cell.both_wrong_same:,} got the same wrong output; the student repeats "
+        f"{repeated.text} {repeated.ends} of the teacher's errors."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationRow:
+    """One model's figures; lower is better but for accuracy and confidence."""
+
+    name: str
+    n: str
+    accuracy: str
+    confidence: str
+    ece: str
+    perfect: str
+    brier: str
+    log_loss: str
+    temperature: str
+    ece_scaled: str
+    log_loss_scaled: str
+
+
+def calibration_rows(cell: Cell, student: Comparison) -> tuple[CalibrationRow, ...]:
+    """Of both models, as far as they are known."""
+    found = cell.calibration
+    if found is None:
+        return ()
+    sides = ((student.teacher, found.teacher), (student.student, found.student))
+    return tuple(_calibration_row(name, side) for name, side in sides if side is not None)
+
+
+def _calibration_row(name: str, side: ModelCalibration) -> CalibrationRow:
+    log_loss = number(side.log_loss, "number", 3)
+    if side.infinite_log_losses:
+        log_loss = f"∞ ({counted(side.infinite_log_losses, 'reference')} at 0)"
+    return CalibrationRow(
+        name=name,
+        n=f"{side.n:,}",
+        accuracy=number(side.accuracy, "percent"),
+        confidence=number(side.mean_confidence, "percent"),
+        ece=number(side.ece, "number", 3),
+        perfect=f"{number(side.ece_null, 'number', 3)}, p {p_value_text(side.ece_p_value)}",
+        brier=number(side.brier, "number", 3),
+        log_loss=log_loss,
+        temperature=number(side.temperature, "number"),
+        ece_scaled=_before_after(side.ece_unscaled, side.ece_scaled),
+        log_loss_scaled=_before_after(side.log_loss_unscaled, side.log_loss_scaled),
+    )
+
+
+def _before_after(before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return UNKNOWN
+    return f"{number(before, 'number', 3)} → {number(after, 'number', 3)}"
+
+
+_TEACHER_WAS = {
+    "any": "all samples",
+    "right": "where the teacher is right",
+    "wrong": "where the teacher is wrong",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FidelityRow:
+    """Imitation on one part of a suite."""
+
+    part: str
+    n: str
+    agreement: Figure
+    kl: Figure
+    js: Figure
+
+
+def fidelity_row(found: Fidelity) -> FidelityRow:
+    """One part, in figures."""
+    kl = measured(found.kl, "number", 3)
+    if found.infinite_kl:
+        kl = Figure(text="∞", ends=f"({found.infinite_kl:,} samples)", reason=kl.reason)
+    return FidelityRow(
+        part=_TEACHER_WAS[found.teacher_was],
+        n=f"{found.n:,}",
+        agreement=measured(found.agreement, "percent"),
+        kl=kl,
+        js=measured(found.js, "number", 3),
+    )
