@@ -18,6 +18,7 @@ from kdeval.scorers.json_fields import JsonFields
 from kdeval.scorers.label import LabelScorer
 from kdeval.scorers.multiple_choice import MultipleChoice
 from kdeval.scorers.numeric import Numeric
+from kdeval.scorers.pass_at_k import PassAtK
 from kdeval.scorers.protocol import Scorer
 from kdeval.scorers.recorded_score import RecordedScore
 from kdeval.scorers.rouge import Rouge1, Rouge2, RougeL
@@ -37,6 +38,7 @@ BUILT_IN: Mapping[str, type[Any]] = {
     "json_fields": JsonFields,
     "recorded_score": RecordedScore,
 }
+_NESTED = "pass_at_k"
 _DEFAULT: Mapping[Kind, str] = {
     "classification": "label",
     "multiple_choice": "multiple_choice",
@@ -63,9 +65,11 @@ def resolve_scorer(spec: str | Mapping[str, Any], *, search: Sequence[Path] = ()
         )
     if ":" in name:
         return _custom(name, options, search)
+    if name == _NESTED:
+        return _pass_at_k(options, search)
     if name not in BUILT_IN:
         raise ConfigError(
-            f"unknown scorer {name!r}; {nearest(name, BUILT_IN)} "
+            f"unknown scorer {name!r}; {nearest(name, (*BUILT_IN, _NESTED))} "
             "A scorer of your own is written 'module:Class'"
         )
     factory = BUILT_IN[name]
@@ -110,6 +114,18 @@ def default_scorers(kind: Kind) -> tuple[str, ...]:
             f"a {kind} suite with a reference must name its scorers; valid: {', '.join(BUILT_IN)}"
         )
     return (_DEFAULT[kind],)
+
+
+def _pass_at_k(options: dict[str, Any], search: Sequence[Path]) -> Scorer:
+    """The scorer around another: {type: pass_at_k, k: 5, scorer: numeric}."""
+    inner = resolve_scorer(options.pop("scorer", "exact"), search=search)
+    _check_names(_NESTED, PassAtK, options)
+    k, name = options.get("k", 1), options.get("name")
+    if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        raise ConfigError(f"scorer {_NESTED!r}: k must be a whole number from 1, got {k!r}")
+    if name is not None and not isinstance(name, str):
+        raise ConfigError(f"scorer {_NESTED!r}: name must be a text, got {name!r}")
+    return PassAtK(scorer=inner, k=k, name=name)
 
 
 def _check_names(name: str, factory: Callable[..., Scorer], options: Mapping[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,13 +179,17 @@ def _quantized(wanted: str, device: str, dtype: str) -> dict[str, Any]:
     return {"quantization_config": settings, "device_map": {"": device}}
 
 
-@contextmanager
+@contextlib.contextmanager
 def _loading(name: str, source: Path) -> Iterator[None]:
-    """Without progress bars; whatever goes wrong becomes a ModelError."""
+    """Without progress bars; whatever goes wrong becomes a ModelError.
+
+    Reading GGUF draws a bar that no setting turns off, so standard error is kept back.
+    """
     shown = transformers.utils.logging.is_progress_bar_enabled()
     transformers.utils.logging.disable_progress_bar()
     try:
-        yield
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
     except Exception as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{name}: {source} cannot be loaded: {first}") from error
