@@ -88,6 +88,11 @@ def take_tour(
     evaluate_and_show(router, unseen, out / "router-evaluation.json", console=console)
     if stop.heldout is not None:
         _send_through_runtime(router, stop.heldout[1], console)
+    _command(console, f"kdeval report {run} --policy {stop.policy} --router {router} --format html")
+    page = write_report(
+        run, out=run / "report", formats=("html",), policy=stop.policy, router=router
+    )
+    console.print(Text(f"wrote {page.files[0]}: open it in a browser"))
     console.print(Text(f"\nAll of it took {time.monotonic() - started:.0f} s; it is in {out}."))
 
 
