@@ -15,6 +15,7 @@ import transformers
 from kdeval.config.transformers_models import ImageClassifierConfig
 from kdeval.errors import ModelError
 from kdeval.models.label_logits import WEIGHTS, columns_of, label_names, label_response
+from kdeval.models.loading import loading
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import HalvingBatches, PeakMemory, choose_device, choose_dtype
 from kdeval.models.weight_files import stored_parameters
@@ -135,13 +136,8 @@ class ImageClassifier:
         return model
 
     def _read(self, kind: Any, **options: Any) -> Any:
-        try:
+        with loading(self._config.name, self._path):
             return kind.from_pretrained(self._path, **options)
-        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ModelError(
-                f"{self._config.name}: {self._path} cannot be loaded: {first}"
-            ) from error
 
 
 def _bytes(image: Image) -> bytes:

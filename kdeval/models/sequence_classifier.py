@@ -13,6 +13,7 @@ import transformers
 from kdeval.config.schema import SequenceClassifierConfig
 from kdeval.errors import ModelError
 from kdeval.models.label_logits import WEIGHTS, columns_of, label_names, label_response
+from kdeval.models.loading import loading
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import HalvingBatches, choose_device, choose_dtype
 from kdeval.models.weight_files import stored_parameters
@@ -110,16 +111,11 @@ class SequenceClassifier:
         if self._loaded is not None:
             return self._loaded
         transformers.utils.logging.disable_progress_bar()
-        try:
+        with loading(self._config.name, self._path):
             tokenizer = transformers.AutoTokenizer.from_pretrained(self._path)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
                 self._path, dtype=getattr(torch, self.dtype)
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise ModelError(
-                f"{self._config.name}: {self._path} cannot be loaded: {first}"
-            ) from error
         model.to(self.device).eval()
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import transformers
 
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import MissingExtraError, ModelError
+from kdeval.models.loading import loading
 from kdeval.models.weight_files import stored_parameters
 from kdeval.store.fingerprints import files_digest
 
@@ -105,7 +103,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     """
     source = checkpoint.tokenizer or checkpoint.folder
     options = {} if checkpoint.tokenizer or checkpoint.gguf is None else _gguf(checkpoint)
-    with _loading(checkpoint.name, source):
+    with loading(checkpoint.name, source):
         return transformers.AutoTokenizer.from_pretrained(source, **options)
 
 
@@ -121,7 +119,7 @@ def load_model(checkpoint: Checkpoint, config: CausalLMConfig, device: str, dtyp
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
     if config.quantization is not None:
         options |= _quantized(config.quantization, device, dtype)
-    with _loading(checkpoint.name, checkpoint.folder):
+    with loading(checkpoint.name, checkpoint.folder):
         model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint.folder, **options)
     if config.quantization is None:
         model.to(device)
@@ -177,22 +175,3 @@ def _quantized(wanted: str, device: str, dtype: str) -> dict[str, Any]:
             bnb_4bit_compute_dtype=getattr(torch, dtype),
         )  # fmt: skip
     return {"quantization_config": settings, "device_map": {"": device}}
-
-
-@contextlib.contextmanager
-def _loading(name: str, source: Path) -> Iterator[None]:
-    """Without progress bars; whatever goes wrong becomes a ModelError.
-
-    Reading GGUF draws a bar that no setting turns off, so standard error is kept back.
-    """
-    shown = transformers.utils.logging.is_progress_bar_enabled()
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    except Exception as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{name}: {source} cannot be loaded: {first}") from error
-    finally:
-        if shown:
-            transformers.utils.logging.enable_progress_bar()
