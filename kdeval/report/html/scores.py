@@ -176,9 +176,9 @@ def _before_after(before: float | None, after: float | None) -> str:
 
 
 _TEACHER_WAS = {
-    "any": "all samples",
-    "right": "where the teacher is right",
-    "wrong": "where the teacher is wrong",
+    "any": "all",
+    "right": "teacher right",
+    "wrong": "teacher wrong",
 }
 
 
