@@ -19,6 +19,7 @@ def run(config: Path, out: Path | None, limit: int | None, fresh: bool) -> None:
     """
     from kdeval.cli.progress import progress_bars
     from kdeval.config.schema import load_config
+    from kdeval.errors import ModelError
     from kdeval.workflows.evaluate import evaluate
 
     loaded = load_config(config)
@@ -34,4 +35,8 @@ def run(config: Path, out: Path | None, limit: int | None, fresh: bool) -> None:
         )
     for line in done.summary:
         click.echo(line)
+    if done.without_answer:
+        raise ModelError(
+            f"{', '.join(done.without_answer)}: not one request was answered; see the reasons above"
+        )
     click.echo(f"next: kdeval report {out}")

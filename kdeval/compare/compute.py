@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -92,6 +93,7 @@ def compare_cell(
     binary = chosen.n > 0 and is_binary(teacher) and is_binary(student)
     chance = _chance(chosen, metric, kind)
     same = chosen.same
+    span = None if metric.low is None or metric.high is None else metric.high - metric.low
     return Cell(
         suite=suite,
         metric=metric.name,
@@ -99,12 +101,24 @@ def compare_cell(
         n=chosen.n,
         missing=chosen.missing,
         clusters=None if clusters is None else len(np.unique(clusters)),
-        teacher_score=mean(teacher, clusters=clusters, confidence=confidence),
-        student_score=mean(student, clusters=clusters, confidence=confidence),
+        teacher_score=_within(
+            mean(teacher, clusters=clusters, confidence=confidence), metric.low, metric.high
+        ),
+        student_score=_within(
+            mean(student, clusters=clusters, confidence=confidence), metric.low, metric.high
+        ),
         majority=_majority(chosen, kind),
         chance=chance,
-        retention=_retention(chosen, confidence, chance),
-        difference=paired_difference(teacher, student, clusters=clusters, confidence=confidence),
+        retention=_within(
+            _retention(chosen, confidence, chance),
+            0.0 if metric.low is not None and metric.low >= 0 else None,
+            None,
+        ),
+        difference=_within(
+            paired_difference(teacher, student, clusters=clusters, confidence=confidence),
+            None if span is None else -span,
+            span,
+        ),
         flips=flip_table(teacher, student) if binary else None,
         both_wrong_same=(
             int(((teacher == 0) & (student == 0) & same).sum())
@@ -126,12 +140,22 @@ def compare_cell(
     )
 
 
+def _within(interval: Interval, low: float | None, high: float | None) -> Interval:
+    """The interval cut to what the quantity can be, which costs no coverage."""
+    ends = [interval.low, interval.high]
+    for index, end in enumerate(ends):
+        if end is not None and low is not None:
+            end = max(end, low)
+        if end is not None and high is not None:
+            end = min(end, high)
+        ends[index] = end
+    return replace(interval, low=ends[0], high=ends[1])
+
+
 def _chance(chosen: Selection, metric: Metric, kind: str) -> float | None:
     if metric.chance is not None:
         return metric.chance
-    if kind in ("classification", "multiple_choice") and chosen.choices:
-        return 1 / chosen.choices
-    return None
+    return chosen.chance if kind in ("classification", "multiple_choice") else None
 
 
 def _majority(chosen: Selection, kind: str) -> float | None:

@@ -43,6 +43,7 @@ class Selection:
 
     Attributes:
         clusters: integer codes, or None when every sample is its own unit.
+        chance: score of guessing evenly among the labels or choices; None without such.
         same: whether both outputs are equal; None when some output is unknown.
         teacher_outputs: codes of the outputs, comparable with `student_outputs`; None likewise.
         references: reference per sample, None where there is none.
@@ -57,7 +58,7 @@ class Selection:
     teacher_outputs: NDArray[np.int64] | None
     student_outputs: NDArray[np.int64] | None
     references: NDArray[np.object_]
-    choices: int | None
+    chance: float | None
     probabilities: Probabilities | None
 
     @property
@@ -175,7 +176,7 @@ def selection_of(table: PairTable, slice: str = ALL) -> Selection:
         teacher_outputs=teacher_codes,
         student_outputs=student_codes,
         references=kept["reference"].to_numpy(dtype=object),
-        choices=_option_count(kept),
+        chance=_chance(kept),
         probabilities=_probabilities(kept),
     )
 
@@ -230,6 +231,15 @@ def _outputs(frame: pd.DataFrame) -> tuple[NDArray[np.int64] | None, NDArray[np.
     codes, _ = pd.factorize(pd.concat([teacher, student], ignore_index=True))
     codes = codes.astype(np.int64)
     return codes[: len(frame)], codes[len(frame) :]
+
+
+def _chance(frame: pd.DataFrame) -> float | None:
+    """Mean over the samples of 1 / number of labels or choices; None where some has neither."""
+    options = frame["labels"].astype(object).where(frame["labels"].notna(), frame["choices"])
+    if frame.empty or options.isna().any():
+        return None
+    counts = options.map(lambda text: len(json.loads(str(text))))
+    return float((1 / counts).mean())
 
 
 def _option_count(frame: pd.DataFrame) -> int | None:

@@ -99,7 +99,13 @@ def _custom(config: CustomModel, search: Sequence[Path]) -> Model:
             f"{config.name}: {config.type}({', '.join(config.options)}) failed: "
             f"{type(error).__name__}: {error}"
         ) from error
-    if not isinstance(getattr(model, "fingerprint", None), str):
+    try:
+        fingerprint = getattr(model, "fingerprint", None)
+    except Exception as error:
+        raise ModelError(
+            f"{config.name}: {config.type}.fingerprint failed: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(fingerprint, str):
         raise ModelError(
             f"{config.name}: {config.type} needs a property `fingerprint: str`, a digest of "
             "everything its answers depend on (see kdeval.models.protocols)"

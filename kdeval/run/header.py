@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from kdeval import __version__
 from kdeval.records import RunHeader
+from kdeval.run.secrets import REMOVED, is_secret_name, redacted
 
-__all__ = ["build_header", "without_secrets"]
+__all__ = ["build_header"]
 
 _PACKAGES = (
     "kdeval-router", "numpy", "pandas", "scikit-learn", "scipy", "torch", "transformers",
     "tokenizers", "lm-eval", "litellm", "ray",
 )  # fmt: skip
-_SECRET_NAME = re.compile(
-    r"key|token(?!s|izer|_)|secret|passw|credential|authorization|cookie|bearer", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(
-    r"\b(?:sk|pk|rk|hf|ghp|gho|xox[abp]|glpat|AKIA|AIza)[-_]?[A-Za-z0-9_-]{12,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)|(?<=[Bb]earer )\S+"
-)
-_REMOVED = "(removed)"
 
 
 def build_header(*, seed: int, models: Mapping[str, str], suites: Mapping[str, str]) -> RunHeader:
@@ -47,30 +38,17 @@ def build_header(*, seed: int, models: Mapping[str, str], suites: Mapping[str, s
     )
 
 
-def without_secrets(value: Any, name: str = "") -> Any:
-    """The same structure with what looks like a secret, by its name or by its form, removed."""
-    if isinstance(value, Mapping):
-        return {key: without_secrets(item, str(key)) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_secrets(item, name) for item in value]
-    if isinstance(value, str):
-        if _SECRET_NAME.search(name):
-            return _REMOVED
-        return _SECRET_VALUE.sub(_REMOVED, value)
-    return value
-
-
 def _command(argv: list[str]) -> str:
     words: list[str] = []
     for word in ["kdeval", *argv[1:]]:
         before, sign, _ = word.partition("=")
-        hidden = bool(words) and words[-1].startswith("-") and _SECRET_NAME.search(words[-1])
-        if hidden and "=" not in words[-1]:
-            words.append(_REMOVED)
-        elif sign and _SECRET_NAME.search(before):
-            words.append(before + sign + _REMOVED)
+        after_name = bool(words) and words[-1].startswith("-") and "=" not in words[-1]
+        if after_name and is_secret_name(words[-1]):
+            words.append(REMOVED)
+        elif sign and is_secret_name(before):
+            words.append(before + sign + REMOVED)
         else:
-            words.append(_SECRET_VALUE.sub(_REMOVED, word))
+            words.append(redacted(word))
     return shlex.join(words)
 
 

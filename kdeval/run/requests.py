@@ -21,14 +21,13 @@ class KeyedRequest:
     request: Request
 
 
-def keyed_requests(model: Model, samples: Sequence[Sample]) -> list[KeyedRequest]:
+def keyed_requests(model: Model, fingerprint: str, samples: Sequence[Sample]) -> list[KeyedRequest]:
     """One request a sample, in order; samples that ask the same share a key.
 
     The key covers what the model can see. A model whose answers depend on the sample's id
     (`answers_by_id`) has the id in its keys too.
     """
     by_id = bool(getattr(model, "answers_by_id", False))
-    fingerprint = model.fingerprint
     keyed = []
     for sample in samples:
         request = as_request(sample)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from kdeval.config.schema import RunConfig
+from kdeval.config.schema import CustomModel, ModelConfig, RunConfig
 from kdeval.config.yaml_file import as_plain
-from kdeval.errors import UsageError
+from kdeval.errors import DataError, UsageError
 from kdeval.models.protocols import Model, Request
+from kdeval.models.recorded import RecordedModel
 from kdeval.models.resolver import build_model, require_capability
 from kdeval.records import Metric, Prediction, Response, Sample, Score, ScoredPair
 from kdeval.run.executor import Executor, LocalExecutor
-from kdeval.run.header import build_header, without_secrets
+from kdeval.run.header import build_header
 from kdeval.run.marking import mark, require_scores
 from kdeval.run.requests import KeyedRequest, keyed_requests
+from kdeval.run.secrets import without_secrets
+from kdeval.store.fingerprints import value_digest
 from kdeval.store.pairs import write_pairs, write_samples
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import ModelEntry, RunManifest, SuiteEntry, write_manifest
@@ -32,12 +37,19 @@ _READ_CHUNK = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInputs:
-    """A configuration with everything it names loaded and checked."""
+    """A configuration with everything it names loaded and checked.
+
+    Attributes:
+        fingerprints: model name to what its answers are stored under.
+        warnings: what is odd but no error, a line each.
+    """
 
     config: RunConfig
     suites: tuple[Suite, ...]
     models: dict[str, Model]
+    fingerprints: dict[str, str]
     limit: int | None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +59,18 @@ class Asked:
     keys: dict[tuple[str, str], list[KeyedRequest]]
     cached: dict[str, frozenset[str]]
     asked: dict[str, int]
-    errors: dict[str, int]
+    errors: dict[str, dict[str, str]]
+
+    def failures(self, name: str) -> Counter[str]:
+        """Reasons of the failed requests of that model, with how many samples each struck."""
+        failed = self.errors[name]
+        return Counter(
+            failed[item.key]
+            for (model, _), keyed in self.keys.items()
+            if model == name
+            for item in keyed
+            if item.key in failed
+        )
 
 
 def prepare(config: RunConfig, *, limit: int | None = None, search: Sequence[Path] = ()
@@ -65,7 +88,54 @@ def prepare(config: RunConfig, *, limit: int | None = None, search: Sequence[Pat
         for name, model in models.items():
             require_capability(name, model, suite.kind, suite.name)
         require_scores(suite, models)
-    return RunInputs(config=config, suites=tuple(suites), models=models, limit=limit)
+    _check_unicode(suites)
+    return RunInputs(
+        config=config,
+        suites=tuple(suites),
+        models=models,
+        fingerprints={
+            item.name: _fingerprint(item, models[item.name], search) for item in config.models
+        },
+        limit=limit,
+        warnings=_warnings(models, suites),
+    )
+
+
+def _fingerprint(item: ModelConfig, model: Model, search: Sequence[Path]) -> str:
+    """The model's own, and for a class of the user's also which class and options it is.
+
+    So two classes, or one class with other options, never share answers, even when both say the
+    same fingerprint. A path counts relative to the configuration, so that a project may move.
+    """
+    if not isinstance(item, CustomModel):
+        return model.fingerprint
+    options = dict(item.options)
+    if isinstance(options.get("path"), str) and search:
+        options["path"] = os.path.relpath(options["path"], search[0])
+    return value_digest([item.type, options, model.fingerprint])
+
+
+def _warnings(models: dict[str, Model], suites: Sequence[Suite]) -> tuple[str, ...]:
+    """What recorded models say of ids that do not meet."""
+    asked = {suite.name: [sample.id for sample in suite.samples] for suite in suites}
+    return tuple(
+        f"{name}: {line}"
+        for name, model in models.items()
+        if isinstance(model, RecordedModel) and hasattr(model, "unmatched")
+        for line in model.unmatched(asked)
+    )
+
+
+def _check_unicode(suites: Sequence[Suite]) -> None:
+    for suite in suites:
+        for sample in suite.samples:
+            try:
+                f"{sample.id}{sample.text}{sample.reference}{sample.choices}".encode()
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"{sample.source or suite.path}: sample {sample.id!a} is not valid Unicode "
+                    f"({error.reason}); mend the text"
+                ) from None
 
 
 def ask_models(
@@ -80,11 +150,11 @@ def ask_models(
     keys: dict[tuple[str, str], list[KeyedRequest]] = {}
     cached: dict[str, frozenset[str]] = {}
     asked: dict[str, int] = {}
-    errors: dict[str, int] = {}
+    errors: dict[str, dict[str, str]] = {}
     for name, model in inputs.models.items():
         every: list[KeyedRequest] = []
         for suite in inputs.suites:
-            keys[name, suite.name] = keyed_requests(model, suite.samples)
+            keys[name, suite.name] = keyed_requests(model, inputs.fingerprints[name], suite.samples)
             every.extend(keys[name, suite.name])
         known = store.answered(dict.fromkeys(item.key for item in every))
         cached[name] = frozenset(known)
@@ -103,13 +173,16 @@ def _ask_pending(
     store: PredictionStore,
     executor: Executor,
     progress: Callable[[int, int], None],
-) -> int:
-    """Number of errors. Longest first, so that memory runs out early or never."""
+) -> dict[str, str]:
+    """Key of each failed request to the reason.
+
+    Longest first, so that memory runs out early or never.
+    """
     progress(0, len(pending))
     if not getattr(model, "answers_by_id", False):
         pending.sort(key=lambda item: (item.request.kind, -len(item.request.text), item.key))
     key_of = {id(item.request): item.key for item in pending}
-    done = errors = 0
+    done, errors = 0, dict[str, str]()
     batches = _batches(pending, int(getattr(model, "batch_size", 32)))
     for batch, responses in executor.answer(model, batches):
         store.put(
@@ -119,7 +192,11 @@ def _ask_pending(
             }
         )
         done += len(batch)
-        errors += sum(response.error is not None for response in responses)
+        errors.update(
+            (key_of[id(request)], response.error)
+            for request, response in zip(batch, responses, strict=True)
+            if response.error is not None
+        )
         progress(done, len(pending))
     return errors
 
@@ -194,7 +271,7 @@ def _predictions(
 ) -> list[Prediction]:
     keyed = asked.keys[name, suite.name][start : start + _READ_CHUNK]
     responses = store.get(list(dict.fromkeys(item.key for item in keyed)))
-    fingerprint = inputs.models[name].fingerprint
+    fingerprint = inputs.fingerprints[name]
     return [
         Prediction(
             sample_id=item.request.sample_id,
@@ -255,10 +332,10 @@ def _model_entry(inputs: RunInputs, asked: Asked, name: str) -> ModelEntry:
     return ModelEntry(
         name=name,
         type=item.type,
-        fingerprint=model.fingerprint,
+        fingerprint=inputs.fingerprints[name],
         options=without_secrets(options),
         requests=sum(len(asked.keys[name, suite.name]) for suite in inputs.suites),
-        errors=asked.errors[name],
+        errors=asked.failures(name).total(),
         parameters=getattr(model, "parameters", None),
         bytes_on_disk=getattr(model, "bytes_on_disk", None),
         device=getattr(model, "device", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,25 +32,48 @@ _OWN_FILES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """A finished run, and what finishing it took."""
+    """A finished run, and what finishing it took.
+
+    Attributes:
+        asked: per model, requests asked now.
+        cached: per model, answers known from before.
+        failures: per model, the reasons of what failed with their counts.
+        warnings: what is odd but no error.
+    """
 
     run: RunDirectory
     asked: dict[str, int]
     cached: dict[str, int]
-    errors: dict[str, int]
+    failures: dict[str, Counter[str]]
+    warnings: tuple[str, ...]
 
     @property
     def summary(self) -> tuple[str, ...]:
-        """A line a model: what was asked, what was known before, what failed."""
+        """A line a model: what was asked, what was known before, what failed and why."""
         lines = []
         for name, asked in self.asked.items():
-            line = f"{name}: {asked - self.errors[name]} answered now"
+            failed = self.failures[name]
+            line = f"{name}: {max(0, asked - failed.total())} answered now"
             if self.cached[name]:
                 line += f", {self.cached[name]} known from before"
-            if self.errors[name]:
-                line += f", {self.errors[name]} failed (the same command asks those again)"
+            if failed:
+                line += f", {failed.total()} failed (the same command asks those again)"
             lines.append(line)
-        return tuple(lines)
+            lines += [f"  {count} x {reason}" for reason, count in failed.most_common(3)]
+        return (*lines, *(f"warning: {line}" for line in self.warnings))
+
+    @property
+    def without_answer(self) -> tuple[str, ...]:
+        """Models of which every request failed."""
+        return tuple(
+            entry.name
+            for entry in self.run.manifest.models
+            if entry.requests and entry.errors == entry.requests
+        )
+
+
+_BEFORE_FRESH = "predictions.before-fresh.sqlite"
+"""The answers that --fresh replaces, kept until new ones are there."""
 
 
 def _silent(stage: str, done: int, total: int) -> None:
@@ -72,7 +96,7 @@ def evaluate(
         out: the run's directory, made when it is missing.
         base: where modules of "module:Class" models lie; the working directory always counts.
         limit: at most so many samples a suite, a seeded stratified sample.
-        fresh: forget what was asked before.
+        fresh: ask everything again; the old answers are kept until that has succeeded.
         progress: called with (stage, done, total).
 
     Raises:
@@ -87,15 +111,19 @@ def evaluate(
         asked = ask_models(inputs, store, progress=progress)
         _probe_latency(inputs, out, progress)
         write_run(inputs, asked, store, out)
-    return _evaluated(out, asked)
+    done = _evaluated(out, asked, inputs.warnings)
+    if not done.without_answer:
+        (out / _BEFORE_FRESH).unlink(missing_ok=True)
+    return done
 
 
-def _evaluated(out: Path, asked: Asked) -> Evaluated:
+def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
     return Evaluated(
         run=RunDirectory.open(out),
         asked=asked.asked,
         cached={name: len(keys) for name, keys in asked.cached.items()},
-        errors=asked.errors,
+        failures={name: asked.failures(name) for name in asked.asked},
+        warnings=warnings,
     )
 
 
@@ -113,7 +141,10 @@ def _open_directory(out: Path, fresh: bool) -> None:
             f"{out} holds other files ({sorted(present)[0]!r}, ...) and no run: give another --out"
         )
     if fresh:
-        with writer_lock(out / "predictions.sqlite"):
+        store = out / "predictions.sqlite"
+        with writer_lock(store):
+            if store.exists() and not (out / _BEFORE_FRESH).exists():
+                store.rename(out / _BEFORE_FRESH)
             for name in _OWN_FILES:
                 (out / name).unlink(missing_ok=True)
 
@@ -133,7 +164,7 @@ def _probe_latency(inputs: RunInputs, out: Path, progress: Progress) -> None:
         return
     requests = [as_request(sample) for suite in inputs.suites for sample in suite.samples]
     described: dict[str, object] = {
-        "models": {name: model.fingerprint for name, model in live.items()},
+        "models": {name: inputs.fingerprints[name] for name in live},
         "suites": {suite.name: suite.fingerprint for suite in inputs.suites},
         "probe": settings.model_dump(),
         "seed": inputs.config.seed,

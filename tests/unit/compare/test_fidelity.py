@@ -30,7 +30,7 @@ def selection(
         "teacher_outputs": t.argmax(axis=1),
         "student_outputs": s.argmax(axis=1),
         "references": y.astype(object),
-        "choices": 2,
+        "chance": 0.5,
         "probabilities": logs,
     }
     return Selection(**made | changes)

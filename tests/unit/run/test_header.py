@@ -7,7 +7,8 @@ from dataclasses import asdict
 
 import pytest
 
-from kdeval.run.header import build_header, without_secrets
+from kdeval.run.header import build_header
+from kdeval.run.secrets import redacted, without_secrets
 
 
 def test_secrets_go_by_name_and_by_form() -> None:
@@ -46,3 +47,16 @@ def test_the_command_line_is_cleaned(monkeypatch: pytest.MonkeyPatch, arguments:
     assert header.command.startswith("kdeval run c.yaml")
     assert "s3cret" not in header.command
     assert json.loads(json.dumps(asdict(header)))["versions"]["python"]
+
+
+def test_messages_of_libraries_are_cleaned() -> None:
+    """An exception may quote the request that failed."""
+    text = (
+        "401 for https://user:hunter2@host/x?token=abc999&page=2 with "
+        "Authorization: Bearer abc.def-123 api_key='hunter3' {\"password\": \"hunter4\"}"
+    )
+    found = redacted(text)
+    for secret in ("hunter2", "abc999", "abc.def", "hunter3", "hunter4"):
+        assert secret not in found
+    assert "page=2" in found
+    assert redacted("took 12 tokens: 3 in, 9 out") == "took 12 tokens: 3 in, 9 out"

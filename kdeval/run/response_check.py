@@ -1,0 +1,104 @@
+"""Whether what a model returned is what its protocol promises."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kdeval.errors import ModelError
+from kdeval.models.protocols import METHODS, Model, Request
+from kdeval.records import Response
+from kdeval.run.secrets import redacted
+
+__all__ = ["checked"]
+
+_SUM_TOLERANCE = 1e-2
+_NUMBERS = ("confidence", "score", "cost_usd")
+_COUNTS = ("input_tokens", "output_tokens")
+
+
+def checked(model: Model, batch: Sequence[Request], responses: object) -> list[Response]:
+    """The responses as a list, errors without secrets.
+
+    Raises:
+        ModelError: they are no sequence of as many `Response`s, or one holds what it must not.
+    """
+    name = type(model).__name__
+    if not isinstance(responses, Sequence):
+        raise ModelError(
+            f"{name}.{METHODS[batch[0].kind]}() returned {type(responses).__name__}; "
+            "it must return a list with one Response a request"
+        )
+    if len(responses) != len(batch):
+        raise ModelError(f"{name} gave {len(responses)} responses to {len(batch)} requests")
+    found = []
+    for request, response in zip(batch, responses, strict=True):
+        if not isinstance(response, Response):
+            raise ModelError(
+                f"{name} gave a {type(response).__name__} to {request.sample_id!r}, not a Response"
+            )
+        problem = _problem(request, response)
+        if problem is not None:
+            raise ModelError(f"{name}, sample {request.sample_id!r}: {problem}")
+        found.append(_cleaned(response))
+    return found
+
+
+def _cleaned(response: Response) -> Response:
+    if response.error is not None:
+        return replace(response, error=redacted(str(response.error)))
+    if response.output is not None and not _encodable(response.output):
+        return Response(error="the output is not valid Unicode (it holds a lone surrogate)")
+    return response
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _problem(request: Request, response: Response) -> str | None:
+    if response.error is not None:
+        return None
+    if response.output is None and response.score is None:
+        return "a response needs an output, or an error that says why there is none"
+    if response.output is not None and not isinstance(response.output, str):
+        return f"output must be a str, got {type(response.output).__name__} {response.output!r}"
+    return _number_problem(response) or _probability_problem(request, response)
+
+
+def _number_problem(response: Response) -> str | None:
+    for name in (*_NUMBERS, *_COUNTS):
+        value = getattr(response, name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"{name} must be a number, got {type(value).__name__} {value!r}"
+        if not math.isfinite(value):
+            return f"{name} is {value}; leave it None where it is unknown"
+        if name != "score" and value < 0:
+            return f"{name} is {value}, which is below 0"
+    if response.confidence is not None and response.confidence > 1:
+        return f"confidence {response.confidence} is outside [0, 1]"
+    return None
+
+
+def _probability_problem(request: Request, response: Response) -> str | None:
+    if response.log_probs is None:
+        return None
+    if not isinstance(response.log_probs, Mapping):
+        return "log_probs must be a mapping of label to natural-log probability"
+    total = 0.0
+    for key, value in response.log_probs.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"log_probs[{key!r}] must be a number, got {type(value).__name__}"
+        if math.isnan(value) or value > 1e-6:
+            return f"log-probability {value} is above 0 or not a number"
+        total += math.exp(value)
+    if request.kind == "classification" and abs(total - 1) > _SUM_TOLERANCE:
+        return f"probabilities sum to {total:.4g}, not 1"
+    return None
