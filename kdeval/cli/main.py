@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
+from io import TextIOWrapper
 
 import click
 
@@ -22,6 +24,10 @@ __all__ = ["cli", "main"]
 EXIT_INPUT = 2
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
+_REFUSALS = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT,
+    errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG,
+}  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -40,6 +46,7 @@ for _command in (run, report, gate, route, demo, schema):
 
 def main() -> None:
     """Runs the command line, and turns errors into one line and an exit code."""
+    _write_any_character()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -58,8 +65,29 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        code = _os_error(error)
     except Exception:
-        traceback.print_exc()
-        click.echo("this is a bug in kdeval: please report it with the lines above", err=True)
-        code = EXIT_BUG
+        code = _bug()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _write_any_character() -> None:
+    """A terminal or a log without a character of the output gets a "?" in its place."""
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _os_error(error: OSError) -> int:
+    """What the file system refuses is the user's to mend; any other one is ours."""
+    if error.errno not in _REFUSALS:
+        return _bug()
+    where = error.filename or "the output"
+    click.echo(f"error: cannot read or write {where}: {error.strerror}", err=True)
+    return EXIT_INPUT
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    click.echo("this is a bug in kdeval: please report it with the lines above", err=True)
+    return EXIT_BUG

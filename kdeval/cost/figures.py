@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,8 +25,10 @@ class CostFigures:
         teacher_usd: mean cost of a request to the teacher.
         student_usd: the same of the student, over the same requests.
         ratio: student / teacher, with an interval where costs vary by sample; a degenerate one
-            where both prices are fixed; None where a price is unknown.
-        n: requests with a known cost of both.
+            where they do not, or both prices are fixed; None where a price is unknown.
+        n: requests (probe rounds where the price is by the hour) with a known cost of both.
+        total: requests or rounds in all.
+        unit: what is counted; None where both prices are fixed and nothing is.
         basis: how each figure was made, with what it assumes.
         reason: why a figure is None.
     """
@@ -34,8 +37,29 @@ class CostFigures:
     student_usd: float | None
     ratio: Interval | None
     n: int
+    total: int
+    unit: Literal["request", "probe round"] | None
     basis: str
     reason: str | None = None
+
+    @property
+    def fixed(self) -> bool:
+        """Both prices are fixed: the ratio has no sampling error."""
+        return self.unit is None and self.ratio is not None
+
+    @property
+    def coverage(self) -> str | None:
+        """Of how much the cost is known, in words; None where both prices are fixed."""
+        if self.unit is None:
+            return None
+        return f"costs known of {self.n:,} of {self.total:,} {self.unit}s"
+
+
+_UNITS: Mapping[str, Literal["request", "probe round"] | None] = {
+    "sample": "request",
+    "round": "probe round",
+    "constant": None,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +97,20 @@ def cost_figures(
             student_usd=_mean(learner),
             ratio=None,
             n=0,
+            total=0,
+            unit=None,
             basis=_basis(teacher, learner),
             reason=f"the cost of {missing} is unknown: give it under `costs` in the configuration",
         )
     teacher_usd, student_usd = _aligned(teacher, learner)
+    leading = _leading(teacher, learner)
     return CostFigures(
         teacher_usd=_mean_of(teacher_usd),
         student_usd=_mean_of(student_usd),
         ratio=_ratio(teacher_usd, student_usd, confidence),
         n=len(teacher_usd),
+        total=max(len(side.values) for side in (teacher, learner) if side.unit == leading.unit),
+        unit=_UNITS[leading.unit],
         basis=_basis(teacher, learner),
         reason=None if len(teacher_usd) else "no request has a known cost of both models",
     )
@@ -135,10 +164,7 @@ def _aligned(teacher: _Side, student: _Side) -> tuple[NDArray[np.float64], NDArr
             teacher.index, student.index, return_indices=True
         )
         return teacher.values[of_teacher], student.values[of_student]
-    leading = next(
-        (side for unit in ("sample", "round") for side in (teacher, student) if side.unit == unit),
-        teacher,
-    )
+    leading = _leading(teacher, student)
     both = [
         side.values
         if side.unit == leading.unit
@@ -147,6 +173,14 @@ def _aligned(teacher: _Side, student: _Side) -> tuple[NDArray[np.float64], NDArr
     ]
     known = ~(np.isnan(both[0]) | np.isnan(both[1]))
     return both[0][known], both[1][known]
+
+
+def _leading(teacher: _Side, student: _Side) -> _Side:
+    """The side whose costs are known most closely: by sample, by probe round, or as a constant."""
+    return next(
+        (side for unit in ("sample", "round") for side in (teacher, student) if side.unit == unit),
+        teacher,
+    )
 
 
 def _rows(run: RunDirectory, student: str, pairs: pd.DataFrame | None) -> pd.DataFrame:
@@ -186,7 +220,7 @@ def _ratio(
             low=value,
             high=value,
             confidence=confidence,
-            method="fixed prices, no sampling error",
+            method="the same in every request, no sampling error",
             n=len(teacher),
             clusters=None,
         )

@@ -28,8 +28,9 @@ def judge(
     """One student of `run` against `policy`, each rule at its own one-sided level.
 
     A rule passes when its one-sided bound lies on the right side of the limit, fails when the
-    opposite bound lies on the wrong side, and is inconclusive otherwise or below its minimum n.
-    All rules must pass, so none needs a correction for being one of several.
+    opposite bound lies on the wrong side, and is inconclusive otherwise or below its minimum n
+    or above its largest share of missing samples. All rules must pass, so none needs a
+    correction for being one of several.
 
     Args:
         run: the run; its pairs are read again, so that each bound has the rule's own level.
@@ -60,23 +61,30 @@ def judge(
         run=comparison.name,
         teacher=chosen.teacher,
         student=chosen.student,
-        baseline=(
-            None if baseline is None else f"{baseline.name}: {baseline.student_for(chosen.student)}"
-        ),
+        baseline=_baseline_used(rules, chosen.student, baseline),
         confidence=policy.confidence,
         rules=rules,
         header=comparison.header,
     )
 
 
+def _baseline_used(
+    rules: tuple[RuleResult, ...], student: str, baseline: Baseline | None
+) -> str | None:
+    if baseline is None or all(rule.metric != "baseline_difference" for rule in rules):
+        return None
+    return f"{baseline.name}: {baseline.student_for(student)}"
+
+
 def _judge_rule(judged: Judged, target: Target, policy: GatePolicy) -> RuleResult:
     rule = target.rule
-    level, min_n = policy.level(rule), policy.least_n(rule)
+    level, min_n, most = policy.level(rule), policy.least_n(rule), policy.most_missing(rule)
     measured = measure(judged, target, level)
     interval = measured.interval
-    verdict = _verdict(target, measured, min_n)
+    incomplete = most is not None and not measured.exact and measured.share_missing > most
+    verdict = "inconclusive" if incomplete else _verdict(target, measured, min_n)
     missing = None
-    if verdict == "inconclusive":
+    if verdict == "inconclusive" and not incomplete:
         missing = samples_missing(target, measured, level=level, min_n=min_n)
     at_least = rule.direction == "min"
     return RuleResult(
@@ -96,9 +104,16 @@ def _judge_rule(judged: Judged, target: Target, policy: GatePolicy) -> RuleResul
         min_n=min_n,
         clusters=interval.clusters,
         left_out=measured.left_out,
+        max_missing=most,
         verdict=verdict,
         evidence=evidence_text(
-            target, measured, verdict, level=level, min_n=min_n, samples_missing=missing
+            target,
+            measured,
+            verdict,
+            level=level,
+            min_n=min_n,
+            max_missing=most if incomplete else None,
+            samples_missing=missing,
         ),
         samples_missing=missing,
         method=interval.method,

@@ -30,7 +30,10 @@ class RuleResult:
         n: samples (requests for latency, cost and errors) that count.
         min_n: below it the rule is inconclusive.
         clusters: independent units among the n, None when every sample is its own.
-        left_out: samples that do not count, because a score of them is missing.
+        left_out: samples that do not count: a score or cost of them is missing, or they changed
+            since the baseline.
+        max_missing: share of samples left out above which the rule is inconclusive; None for
+            what is measured over all requests.
         evidence: the figures and what follows from them, in one sentence.
         samples_missing: about how many more would make an inconclusive rule pass at the present
             estimate; None where no number would, or where more of the same would not help.
@@ -53,6 +56,7 @@ class RuleResult:
     min_n: int
     clusters: int | None
     left_out: int
+    max_missing: float | None
     verdict: Verdict
     evidence: str
     samples_missing: int | None
@@ -67,7 +71,7 @@ class GateDecision:
     Attributes:
         verdict: fail if any rule fails, else inconclusive if any is, else pass.
         run: name of the run.
-        baseline: name of the baseline's run and student, when one was given.
+        baseline: name of the baseline's run and student, when a rule was measured against one.
         confidence: one-sided, of the rules that set none of their own.
         header: of the run that was judged.
     """

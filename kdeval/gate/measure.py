@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.policy import RuleMetric
+from kdeval.gate.possible import possible_ends, within
 from kdeval.gate.resolve import Target
 from kdeval.gate.run_rules import measure_cost_ratio, measure_error_share, measure_latency_ratio
 from kdeval.gate.score_rules import (
@@ -38,4 +40,6 @@ def measure(judged: Judged, target: Target, level: float) -> Measurement:
     Raises:
         ConfigError: the run does not have what the rule needs.
     """
-    return _MEASURES[target.rule.metric](judged, target, level)
+    measured = _MEASURES[target.rule.metric](judged, target, level)
+    ends = possible_ends(target.rule.metric, target.metric, share=target.share)
+    return replace(measured, interval=within(measured.interval, ends))

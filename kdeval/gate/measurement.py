@@ -70,3 +70,9 @@ class Measurement:
     exact: bool = False
     remarks: tuple[str, ...] = ()
     scores: tuple[FloatArray, FloatArray] | None = None
+
+    @property
+    def share_missing(self) -> float:
+        """Part of the samples that does not count."""
+        total = self.interval.n + self.left_out
+        return self.left_out / total if total else 0.0

@@ -32,6 +32,7 @@ _ALWAYS_MAX: tuple[RuleMetric, ...] = (
     "error_share",
 )
 _WHOLE_RUN: tuple[RuleMetric, ...] = ("latency_ratio", "cost_ratio", "error_share")
+_NO_MISSING: tuple[RuleMetric, ...] = ("latency_ratio", "error_share")
 _NO_SCORE: tuple[RuleMetric, ...] = ("brier_difference", "log_loss_difference")
 
 _CALIBRATION = ("calibration", "debiased_l2", "ece", "ks", "smooth_ece", "temperature")
@@ -61,6 +62,7 @@ class Rule(_Strict):
     max: float | None = Field(None, allow_inf_nan=False, description="the most that passes")
     confidence: float | None = Field(None, gt=0.5, lt=1, description="one-sided, of this rule")
     min_n: int | None = Field(None, ge=1, description="of this rule")
+    max_missing: float | None = Field(None, ge=0, le=1, description="of this rule")
 
     @field_validator("metric", mode="before")
     @classmethod
@@ -103,6 +105,11 @@ class Rule(_Strict):
             return f"retention is a ratio: write 0.95 for 95 %, not {self.limit:g}"
         if self.metric in ("latency_ratio", "cost_ratio") and self.limit <= 0:
             return f"{self.metric} is student / teacher: max must be above 0, not {self.limit:g}"
+        if self.metric == "brier_difference" and abs(self.limit) >= 1:
+            return (
+                "a Brier difference lies between -1 and 1: write 0.01 for one hundredth, "
+                f"not {self.limit:g}"
+            )
         if self.metric == "error_share" and not 0 < self.limit < 1:
             return (
                 "error_share needs a max between 0 and 1, both excluded: no number of requests "
@@ -121,6 +128,8 @@ class Rule(_Strict):
             ):
                 if given:
                     return f"{self.metric} is measured over the whole run: leave out {key}"
+        if self.metric in _NO_MISSING and self.max_missing is not None:
+            return f"{self.metric} is measured over all requests: leave out max_missing"
         if self.metric in _NO_SCORE and self.score is not None:
             return f"{self.metric} is made from probabilities: leave out score"
         return None
@@ -149,6 +158,14 @@ class GatePolicy(_Strict):
     schema_version: Literal[1] = 1
     confidence: float = Field(0.95, gt=0.5, lt=1, description="one-sided, of every rule")
     min_n: int = Field(50, ge=1, description="a rule on fewer samples is inconclusive")
+    max_missing: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="the largest share of a slice's samples that may be left out: for an error, a "
+        "missing score, missing probabilities or costs, or (baseline_difference) because they "
+        "changed since the baseline or are not in it; above it a rule is inconclusive",
+    )
     student: str | None = Field(None, description="the student judged; the command line's wins")
     rules: list[Rule] = Field(min_length=1)
 
@@ -169,6 +186,12 @@ class GatePolicy(_Strict):
     def least_n(self, rule: Rule) -> int:
         """Samples below which `rule` is inconclusive."""
         return self.min_n if rule.min_n is None else rule.min_n
+
+    def most_missing(self, rule: Rule) -> float | None:
+        """Share of samples left out above which `rule` is inconclusive; None: it has no such."""
+        if rule.metric in _NO_MISSING:
+            return None
+        return self.max_missing if rule.max_missing is None else rule.max_missing
 
 
 def load_policy(path: str | Path) -> GatePolicy:

@@ -24,6 +24,7 @@ Unit = Literal["percent", "points", "number", "signed"]
 
 _DIGITS: dict[Unit, int] = {"percent": 1, "points": 1, "number": 2, "signed": 3}
 _MOST_DIGITS = 6
+_MOST_CONFIDENCE_DIGITS = 14
 _FIXED: dict[RuleMetric, Unit] = {
     "retention": "percent",
     "brier_difference": "signed",
@@ -83,8 +84,11 @@ def _looks_like(value: float, known: float, unit: Unit, digits: int) -> bool:
 
 
 def confidence_text(level: float) -> str:
-    """A confidence level as a percentage without needless zeros: 95 %, 97.5 %."""
-    return f"{level * 100:.4f}".rstrip("0").rstrip(".") + " %"
+    """A confidence level as a percentage without needless zeros, and never 100 %: 97.5 %."""
+    digits = 4
+    while digits < _MOST_CONFIDENCE_DIGITS and level < 1 and round(level * 100, digits) >= 100:
+        digits += 1
+    return f"{level * 100:.{digits}f}".rstrip("0").rstrip(".") + " %"
 
 
 def counted(count: int, word: str) -> str:

@@ -9,10 +9,11 @@ from kdeval.compare.comparison import ALL, Comparison, RunComparison
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import ConfigError, UsageError
 from kdeval.gate.policy import GatePolicy, Rule
+from kdeval.gate.possible import widest_difference
 from kdeval.gate.quantity import is_share
 from kdeval.records import Metric
 
-__all__ = ["Target", "chosen_student", "resolve"]
+__all__ = ["Target", "check_difference", "chosen_student", "resolve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Target:
         place: where the rule stands in the policy, for messages: "rules.2".
         suite: None, as slice and score, for what is measured over the whole run.
         score: the suite's metric whose samples count.
+        metric: what the run says about that score, None when it says nothing.
         share: whether that score is a share, written in percent.
         suites_in_run: how many suites the run has: with one, words need not name it.
     """
@@ -32,6 +34,7 @@ class Target:
     suite: str | None
     slice: str | None
     score: str | None
+    metric: Metric | None
     share: bool
     suites_in_run: int
 
@@ -92,6 +95,7 @@ def _targets(
                 suite=None,
                 slice=None,
                 score=None,
+                metric=None,
                 share=False,
                 suites_in_run=count,
             )
@@ -106,6 +110,8 @@ def _targets(
         _check_direction(place, rule, score, metrics.get(score))
     scored = [cell for cell in cells if cell.metric == score]
     share = is_share(scored, metrics.get(score))
+    if rule.metric in ("difference", "baseline_difference"):
+        check_difference(place, rule, widest_difference(metrics.get(score), share=share))
     return [
         Target(
             place=place,
@@ -113,11 +119,34 @@ def _targets(
             suite=suite,
             slice=name,
             score=score,
+            metric=metrics.get(score),
             share=share,
             suites_in_run=count,
         )
         for name in _slices(place, rule.slice, tuple(cell.slice for cell in scored), suite)
     ]
+
+
+def check_difference(place: str, rule: Rule, widest: float | None) -> None:
+    """Refuses a limit that every difference, or none, clears: points written as a whole number.
+
+    Args:
+        place: where the rule stands in the policy.
+        rule: on a difference of scores.
+        widest: the largest difference there can be; None where there is no largest.
+
+    Raises:
+        ConfigError: the limit is not smaller than that.
+    """
+    if widest is None or abs(rule.limit) < widest:
+        return
+    problem = f"{place}: a difference of these scores lies between {-widest:g} and {widest:g}"
+    if widest == 1.0 and abs(rule.limit) < 100:
+        points = f"{abs(rule.limit):g} point" + ("" if abs(rule.limit) == 1 else "s")
+        problem += f": write {rule.limit / 100:g} for {points}, not {rule.limit:g}"
+    else:
+        problem += f", both excluded as a limit, not {rule.limit:g}"
+    raise ConfigError(problem)
 
 
 def _one_of(place: str, what: str, name: str | None, valid: tuple[str, ...], owner: str) -> str:

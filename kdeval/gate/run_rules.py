@@ -34,7 +34,7 @@ def measure_latency_ratio(judged: Judged, target: Target, level: float) -> Measu
 
 
 def measure_cost_ratio(judged: Judged, target: Target, level: float) -> Measurement:
-    """Student / teacher; exact where both prices are fixed per request."""
+    """Student / teacher; exact where both prices are fixed per request, whatever the n."""
     figures = cost_figures(judged.run, judged.student, one_sided(level))
     if figures is None or figures.ratio is None:
         reason = None if figures is None else figures.reason
@@ -42,10 +42,13 @@ def measure_cost_ratio(judged: Judged, target: Target, level: float) -> Measurem
             f"{target.place}: the cost ratio is unknown: "
             f"{reason or 'give prices under `costs` in the configuration, or record cost_usd'}"
         )
-    ratio = figures.ratio
-    exact = ratio.estimate is not None and ratio.low == ratio.high == ratio.estimate
     return Measurement(
-        interval=ratio, margins=None, clusters=None, exact=exact, remarks=(figures.basis,)
+        interval=figures.ratio,
+        margins=None,
+        clusters=None,
+        left_out=figures.total - figures.n,
+        exact=figures.fixed,
+        remarks=tuple(remark for remark in (figures.coverage, figures.basis) if remark),
     )
 
 

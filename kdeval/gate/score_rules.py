@@ -11,7 +11,7 @@ from kdeval.errors import ConfigError
 from kdeval.gate.baseline import Baseline, BaselinePairing, BaselineScores, pair
 from kdeval.gate.measurement import FloatArray, Judged, Measurement
 from kdeval.gate.quantity import counted
-from kdeval.gate.resolve import Target
+from kdeval.gate.resolve import Target, check_difference
 from kdeval.stats.interval import Interval, one_sided, unknown
 from kdeval.stats.moments import is_binary
 from kdeval.stats.paired import mean, paired_difference, retention
@@ -51,6 +51,7 @@ def measure_retention(judged: Judged, target: Target, level: float) -> Measureme
 def measure_difference(judged: Judged, target: Target, level: float) -> Measurement:
     """Student minus teacher."""
     chosen = _selection(judged, target)
+    _check_unit(target, chosen.teacher, chosen.student)
     interval = paired_difference(
         chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=one_sided(level)
     )
@@ -82,6 +83,7 @@ def measure_baseline_difference(judged: Judged, target: Target, level: float) ->
             f"{found.absent:,} absent): it was made from other samples"
         )
     student = chosen.student[found.rows]
+    _check_unit(target, found.scores, student)
     clusters = None if chosen.clusters is None else chosen.clusters[found.rows]
     return Measurement(
         interval=paired_difference(
@@ -90,7 +92,7 @@ def measure_baseline_difference(judged: Judged, target: Target, level: float) ->
         margins=_towards(target, student - found.scores - target.rule.limit),
         clusters=clusters,
         left_out=chosen.n_missing + found.changed + found.absent,
-        remarks=_baseline_remarks(chosen, found),
+        remarks=_baseline_remarks(chosen, found, _namesake_remark(judged, baseline)),
     )
 
 
@@ -105,8 +107,17 @@ def _baseline_scores(judged: Judged, target: Target, baseline: Baseline) -> Base
     return scores
 
 
-def _baseline_remarks(chosen: Selection, found: BaselinePairing) -> tuple[str, ...]:
-    remarks = [*_missing_remarks(chosen)]
+def _namesake_remark(judged: Judged, baseline: Baseline) -> tuple[str, ...]:
+    name = baseline.student_for(judged.student)
+    if name == judged.student:
+        return ()
+    return (f"the baseline is the student {name!r} of {baseline.name!r}",)
+
+
+def _baseline_remarks(
+    chosen: Selection, found: BaselinePairing, named: tuple[str, ...]
+) -> tuple[str, ...]:
+    remarks = [*named, *_missing_remarks(chosen)]
     for count, why in (
         (found.changed, "changed since the baseline"),
         (found.absent, "without a score in the baseline"),
@@ -126,6 +137,15 @@ def measure_log_loss_difference(judged: Judged, target: Target, level: float) ->
     """Student's minus teacher's log-loss; unknown where one of them is infinite."""
     chosen = _selection(judged, target)
     return _on_losses(target, chosen, chosen.teacher_log_loss, chosen.student_log_loss, level)
+
+
+def _check_unit(target: Target, before: FloatArray, after: FloatArray) -> None:
+    """Scores without a declared maximum that all lie in [0, 1] are taken for shares, too."""
+    if not len(after) or (target.metric is not None and target.metric.high is not None):
+        return
+    scores = np.concatenate([before, after])
+    if scores.min() >= 0 and scores.max() <= 1:
+        check_difference(target.place, target.rule, 1.0)
 
 
 def _selection(judged: Judged, target: Target) -> Selection:

@@ -47,11 +47,17 @@ def evidence_text(
     *,
     level: float,
     min_n: int,
+    max_missing: float | None,
     samples_missing: int | None,
 ) -> str:
-    """The figures, the limit, and for an inconclusive rule what is missing."""
+    """The figures, the limit, and for an inconclusive rule what is missing.
+
+    `max_missing` is given only where a larger share of the samples is missing than that.
+    """
     parts = [_figures(target, measured.interval, verdict, level)]
-    if verdict == "inconclusive":
+    if max_missing is not None:
+        parts.append(_too_much_missing(target, measured, max_missing))
+    elif verdict == "inconclusive":
         parts.append(_what_is_missing(target, measured, min_n, samples_missing))
     parts.extend(measured.remarks)
     return "; ".join(part for part in parts if part)
@@ -80,6 +86,17 @@ def _figures(target: Target, interval: Interval, verdict: Verdict, level: float)
         return f"{estimate} without a bound: {interval.reason or 'unknown'}; {limit}"
     bound = f"at least {low}" if low is not None else f"at most {high}"
     return f"{estimate}, {bound} {sure}, the other side is unbounded; {limit}"
+
+
+def _too_much_missing(target: Target, measured: Measurement, allowed: float) -> str:
+    share = measured.share_missing
+    digits = enough_digits(allowed, (share,), "percent")
+    total = counted(measured.interval.n + measured.left_out, _unit_word(target))
+    verb = "is" if measured.left_out == 1 else "are"
+    return (
+        f"{measured.left_out:,} of {total} {verb} missing ({number_text(share, 'percent', digits)})"
+        f"; at most {number_text(allowed, 'percent', digits)} may be"
+    )
 
 
 def _what_is_missing(

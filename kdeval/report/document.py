@@ -10,6 +10,7 @@ from typing import Literal
 from kdeval.compare.comparison import Cell, Comparison, RunComparison
 from kdeval.gate.decision import GateDecision
 from kdeval.records import Metric, RunHeader
+from kdeval.report.bounded import bounded
 from kdeval.report.details import StudentDetails, details_of
 from kdeval.report.examples import Examples, examples_of
 from kdeval.routing.evaluate import RouterEvaluation
@@ -116,7 +117,7 @@ def report_document(
         max_same: the same of samples that both got right, and that both got wrong.
         router: an evaluation of a router on this run.
     """
-    students = comparison.students
+    students = tuple(bounded(item, comparison.metrics) for item in comparison.students)
     if not include_text:
         students = tuple(_without_reasons(student) for student in students)
     return ReportDocument(

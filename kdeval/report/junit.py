@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from kdeval.gate.decision import GateDecision, RuleResult
+from kdeval.report.output_file import write_whole
 from kdeval.report.plain_text import visible
 
 __all__ = ["junit_xml", "write_junit"]
@@ -30,10 +31,7 @@ def junit_xml(decisions: Sequence[GateDecision]) -> str:
 
 def write_junit(decisions: Sequence[GateDecision], path: Path) -> None:
     """The decisions written to `path`, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(junit_xml(decisions), encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, junit_xml(decisions))
 
 
 def _suite(root: ET.Element, decision: GateDecision) -> None:

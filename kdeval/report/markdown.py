@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kdeval.compare.comparison import Cell, Comparison, ModelCalibration
+from kdeval.cost.figures import CostFigures
 from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
 from kdeval.report.gate_markdown import gate_blocks
@@ -187,7 +188,7 @@ def _speed_table(document: ReportDocument, student: Comparison) -> Block:
         cost = student.cost
         rows.append(
             [
-                f"cost of 1,000 requests ({text(cost.reason or cost.basis)})",
+                f"cost of 1,000 requests ({text(_cost_words(cost))})",
                 usd_text(cost.teacher_usd),
                 usd_text(cost.student_usd),
                 ratio_text(cost.ratio),
@@ -210,6 +211,10 @@ def _speed_table(document: ReportDocument, student: Comparison) -> Block:
         ]
     )
     return table(["", "teacher", "student", "student / teacher"], rows, title="Speed, cost, size")
+
+
+def _cost_words(cost: CostFigures) -> str:
+    return "; ".join(part for part in (cost.coverage, cost.reason or cost.basis) if part)
 
 
 def _estimate(interval: Interval | None) -> float | None:

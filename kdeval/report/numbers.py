@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from kdeval.compare.comparison import Cell
@@ -120,8 +121,10 @@ def bytes_text(value: int | None) -> str:
 def _three_figures(value: float) -> str:
     if value == 0:
         return "0"
+    if value < 1:
+        return f"{value:.{2 - math.floor(math.log10(value))}f}"
     if value >= 100:
         return f"{value:,.0f}"
     if value >= 10:
         return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 1 else f"{value:.3g}"
+    return f"{value:.2f}"

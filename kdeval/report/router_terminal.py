@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from kdeval_router.schema import RouterConfig
+from collections.abc import Iterator
+
+from kdeval_router.schema import Guarantee, RouterConfig
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kdeval.report.numbers import count, interval_text, number
-from kdeval.routing.evaluate import RouterEvaluation
+from kdeval.report.numbers import confidence_text, count, interval_text, number
+from kdeval.routing.evaluate import RouterEvaluation, TaskRow
 from kdeval.routing.fit import FitSummary
 from kdeval.stats.interval import Interval
 
-__all__ = ["RULE_NAMES", "evaluation_remarks", "evaluation_renderables", "fit_renderables"]
+__all__ = [
+    "RULE_NAMES",
+    "evaluation_remarks",
+    "evaluation_renderables",
+    "fit_renderables",
+    "target_text",
+]
 
 RULE_NAMES = {
     "always_teacher": "always the teacher",
@@ -27,7 +35,8 @@ def fit_renderables(summary: FitSummary) -> tuple[RenderableType, ...]:
     """The promise in a sentence, then a row a task."""
     config = summary.config
     table = _table("task", "n", "teacher", "student")
-    table.add_column("goes to")
+    certified = config.guarantee.certified
+    table.add_column("may go to" if certified else "goes to")
     for name, task in config.tasks.items():
         evidence = task.evidence.get(task.target) or next(iter(task.evidence.values()), None)
         table.add_row(
@@ -35,7 +44,7 @@ def fit_renderables(summary: FitSummary) -> tuple[RenderableType, ...]:
             count(task.n),
             number(None if evidence is None else evidence.teacher_score, "percent"),
             number(None if evidence is None else evidence.student_score, "percent"),
-            Text(task.target if task.reason is None else f"{task.target} ({task.reason})"),
+            Text(_where(task.target if certified else config.teacher, task.reason)),
         )
     lines: list[RenderableType] = [Text(line) for line in _promise(config)]
     if summary.unusable:
@@ -43,25 +52,33 @@ def fit_renderables(summary: FitSummary) -> tuple[RenderableType, ...]:
     return (*lines, table)
 
 
+def _where(target: str, reason: str | None) -> str:
+    return target if reason is None else f"{target} ({reason})"
+
+
 def _promise(config: RouterConfig) -> list[str]:
     guarantee = config.guarantee
     if not guarantee.certified:
-        lines = ["Nothing is certified: every request goes to the teacher."]
-        if guarantee.missing is not None:
-            lines.append(
-                f"The certify split needs about {guarantee.missing:,} more (at least "
-                f"{guarantee.n_min:,} in all; unit: {guarantee.sampling_unit})."
-            )
-    else:
-        lines = [
-            f"Certified: at most {number(guarantee.level, 'percent')} of requests get worse "
-            f"({guarantee.risk}), with {number(guarantee.confidence, 'percent')} confidence; "
-            f"{number(guarantee.share, 'percent')} of them go to a student.",
-            f"Bound reached: {number(guarantee.bound, 'percent')} by {guarantee.method}; "
-            f"n = {guarantee.n:,}, unit: {guarantee.sampling_unit}. Assumes: "
-            f"{guarantee.assumption}.",
-        ]
+        return list(_why_not(guarantee))
+    lines = [
+        f"Certified: at most {number(guarantee.level, 'percent')} of requests get worse "
+        f"({guarantee.risk}), with {confidence_text(guarantee.confidence)} confidence; "
+        f"{number(guarantee.share, 'percent')} of them go to a student.",
+        f"Bound reached: {number(guarantee.bound, 'percent')} by {guarantee.method}; "
+        f"n = {guarantee.n:,}, unit: {guarantee.sampling_unit}. Assumes: "
+        f"{guarantee.assumption}.",
+    ]
     return lines if guarantee.note is None else [*lines, guarantee.note]
+
+
+def _why_not(guarantee: Guarantee) -> Iterator[str]:
+    note = guarantee.note or "nothing is certified, so everything goes to the teacher"
+    yield f"{note[:1].upper()}{note[1:]}."
+    if guarantee.missing is not None:
+        yield (
+            f"Without a single flip it takes {guarantee.n_min:,} certify units; a unit is a "
+            f"{guarantee.sampling_unit}."
+        )
 
 
 def evaluation_renderables(result: RouterEvaluation) -> tuple[RenderableType, ...]:
@@ -96,11 +113,11 @@ def _rules(result: RouterEvaluation) -> Table:
 
 
 def _tasks(result: RouterEvaluation) -> Table:
-    table = _table("task", "goes to", "n", "to a student", "routed", "teacher", "student")
+    table = _table("task", "may go to", "n", "to a student", "routed", "teacher", "student")
     for row in result.tasks:
         table.add_row(
             Text(row.task or "(none: unfamiliar)"),
-            Text(row.target),
+            Text(target_text(row, result)),
             count(row.n),
             number(row.share, "percent"),
             number(row.quality, "percent"),
@@ -108,6 +125,11 @@ def _tasks(result: RouterEvaluation) -> Table:
             number(row.student_quality, "percent"),
         )
     return table
+
+
+def target_text(row: TaskRow, result: RouterEvaluation) -> str:
+    """Who may get that task's requests: without a certificate nobody but the teacher."""
+    return "the teacher" if result.level is None else row.target
 
 
 def evaluation_remarks(result: RouterEvaluation) -> list[str]:

@@ -9,6 +9,8 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from kdeval.report.output_file import write_whole
+
 __all__ = ["as_json", "json_text", "write_json"]
 
 
@@ -40,9 +42,10 @@ def json_text(document: Any) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
-def write_json(document: Any, path: Path) -> None:
-    """`document`, a dataclass, written to `path`, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json_text(document), encoding="utf-8")
-    partial.replace(path)
+def write_json(document: Any, path: Path, option: str = "--out") -> None:
+    """`document`, a dataclass, written to `path`, whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written; another `option` may be given.
+    """
+    write_whole(path, json_text(document), option)

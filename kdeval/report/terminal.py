@@ -30,6 +30,10 @@ from kdeval.stats.interval import Interval
 __all__ = ["gate_renderables", "report_renderables"]
 
 _SLICES = 12
+_CALIBRATION_WORDS = (
+    "sure: mean confidence; perfect: ECE of a perfectly calibrated model at this n;",
+    "scaled: ECE on the other half after temperature scaling",
+)
 _ORDER: tuple[Verdict, ...] = ("pass", "inconclusive", "fail")
 _STYLES: dict[Verdict, str] = {"pass": "bold green", "fail": "bold red", "inconclusive": "yellow"}
 
@@ -91,6 +95,7 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
     if calibration is not None:
         yield Text()
         yield calibration
+        yield from (_text(line, style="dim") for line in _CALIBRATION_WORDS)
     yield Text()
     yield _speed(student)
 
@@ -188,12 +193,14 @@ def _speed(student: Comparison) -> Table:
                 seconds_text(_estimate(figures.student.get(name))),
                 ratio_text(ratio),
             )
-    if student.cost is not None:
+    cost = student.cost
+    if cost is not None:
+        coverage = "" if cost.coverage is None else f" ({cost.coverage})"
         table.add_row(
-            "cost of 1,000 requests",
-            usd_text(student.cost.teacher_usd),
-            usd_text(student.cost.student_usd),
-            ratio_text(student.cost.ratio),
+            f"cost of 1,000 requests{coverage}",
+            usd_text(cost.teacher_usd),
+            usd_text(cost.student_usd),
+            ratio_text(cost.ratio),
         )
     table.add_row(
         f"failed of {count(student.requests)} requests",

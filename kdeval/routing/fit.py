@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdeval_router.artefact import RouterArtefact, build_rule
+from kdeval_router.artefact import CONFIG_FILE, WEIGHTS_FILE, RouterArtefact, build_rule
 from kdeval_router.schema import RouterConfig
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from kdeval.errors import RoutingError
+from kdeval.errors import RoutingError, UsageError
 from kdeval.routing.draft import FittedParts, draft_artefact
 from kdeval.routing.encoder_fit import FittedEncoder, fit_svd_encoder, read_static_encoder
 from kdeval.routing.guarantee import FitSettings, certified_guarantee
@@ -72,7 +73,10 @@ def fit_router(
 
     Raises:
         RoutingError: the run or a setting does not allow a router.
+        UsageError: `out` cannot be written.
     """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"cannot write {out}: it is a file, not a directory; give another --out")
     settings = FitSettings(max_drop=max_drop, confidence=confidence, alpha=alpha, seed=seed)
     samples = load_samples(run, students=_chosen(run, students), metric=metric)
     names = assign_splits(samples.units, seed)
@@ -80,7 +84,7 @@ def fit_router(
     _check_splits(run, splits)
     with threadpool_limits(1):  # the matrices are small: threads would wait for each other
         parts = _learn(run, splits, settings, encoder_dir)
-    written = _certify(parts).save(out)
+    written = _saved(_certify(parts), out)
     return FitSummary(
         path=out,
         config=written.config,
@@ -125,6 +129,17 @@ def _certify(parts: FittedParts) -> RouterArtefact:
     thresholds = draft.config.thresholds.model_copy(update={"maximum": threshold})
     config = draft.config.model_copy(update={"guarantee": guarantee, "thresholds": thresholds})
     return RouterArtefact(config=config, tensors=draft.tensors)
+
+
+def _saved(artefact: RouterArtefact, out: Path) -> RouterArtefact:
+    try:
+        return artefact.save(out)
+    except OSError as error:
+        for name in (CONFIG_FILE, WEIGHTS_FILE):
+            with suppress(OSError):
+                (out / f"{name}.partial").unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise UsageError(f"cannot write {out}: {reason}; give another --out") from error
 
 
 def _chosen(run: RunDirectory, students: Sequence[str] | None) -> tuple[str, ...]:

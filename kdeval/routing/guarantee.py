@@ -137,11 +137,11 @@ def _note(certificate: Certificate, settings: FitSettings) -> str:
     start = "nothing is certified, so everything goes to the teacher"
     if certificate.missing is None:
         return (
-            f"{start}: the strictest threshold already loses {certificate.flips} of "
-            f"{certificate.n} units, too many for a maximum of {settings.max_drop:g} at any n"
+            f"{start}: the strictest threshold already loses {certificate.flips:,} of "
+            f"{certificate.n:,} units, too many for a maximum of {settings.max_drop:g} at any n"
         )
     total = math.ceil(certificate.missing / FRACTIONS["certify"])
     return (
-        f"{start}: {certificate.missing} more certify units are needed (about {total} more in "
+        f"{start}: {certificate.missing:,} more certify units are needed (about {total:,} more in "
         "the run, as the splits share them out)"
     )

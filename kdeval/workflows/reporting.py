@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from kdeval.compare.comparison import RunComparison
 from kdeval.compare.compute import compare_run
@@ -19,8 +20,9 @@ from kdeval.gate.decision import EXIT_CODES, GateDecision
 from kdeval.gate.policy import GatePolicy, load_policy
 from kdeval.report.document import ReportDocument, report_document
 from kdeval.report.gate_markdown import append_step_summary
-from kdeval.report.junit import junit_xml
+from kdeval.report.junit import write_junit
 from kdeval.report.markdown import report_markdown
+from kdeval.report.output_file import write_whole, writing
 from kdeval.report.strict_json import write_json
 from kdeval.report.terminal import gate_renderables, report_renderables
 from kdeval.routing.evaluate import evaluate_router
@@ -34,6 +36,9 @@ _FILES = {
     "json": "report.json",
     "baseline": "baseline.json",
 }
+_UNUSED_BASELINE = Text(
+    "The baseline was not used: no rule of the policy is a baseline_difference."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +110,8 @@ def write_report(
     for name in formats:
         file = out / _FILES[name]
         if name == "baseline":
-            write_baseline(file, opened)
+            with writing(file):
+                write_baseline(file, opened)
         else:
             _write(name, document, file)
         files.append(file)
@@ -116,11 +122,11 @@ def _write(name: str, document: ReportDocument, file: Path) -> None:
     if name == "json":
         write_json(document, file)
     elif name == "md":
-        file.write_text(report_markdown(document), encoding="utf-8")
+        write_whole(file, report_markdown(document))
     else:
         from kdeval.report.html.page import report_html  # the plotting library, only where drawn
 
-        file.write_text(report_html(document), encoding="utf-8")
+        write_whole(file, report_html(document))
 
 
 def judge_run(
@@ -134,8 +140,14 @@ def judge_run(
 ) -> Judgement:
     """The verdict on one student, written as JSON and JUnit XML into `out`.
 
+    Those of an earlier verdict go first: after an error nobody finds a pass that is out of date.
     The GitHub step summary is appended to when $GITHUB_STEP_SUMMARY names a file.
     """
+    files = (out / "gate.json", out / "gate.xml")
+    for file in files:
+        with writing(file):
+            if file.is_file():
+                file.unlink()
     if baseline is None and baseline_student is not None:
         raise UsageError("--baseline-student goes with --baseline")
     opened = RunDirectory.open(run)
@@ -143,15 +155,16 @@ def judge_run(
     against = None if baseline is None else load_baseline(baseline, baseline_student)
     decision = judge(opened, compare_run(opened), rules, student=student, baseline=against)
     _make(out)
-    files = (out / "gate.json", out / "gate.xml")
     write_json(decision, files[0])
-    files[1].write_text(junit_xml([decision]), encoding="utf-8")
+    write_junit([decision], files[1])
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:
-        append_step_summary(summary, [decision])
-    return Judgement(
-        decision=decision, files=files, renderables=tuple(gate_renderables([decision]))
-    )
+        with writing(Path(summary), "GITHUB_STEP_SUMMARY"):
+            append_step_summary(summary, [decision])
+    renderables = gate_renderables([decision])
+    if against is not None and decision.baseline is None:
+        renderables = (*renderables, _UNUSED_BASELINE)
+    return Judgement(decision=decision, files=files, renderables=renderables)
 
 
 def _judge_all(

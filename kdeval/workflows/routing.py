@@ -56,6 +56,5 @@ def evaluate_and_show(
     for item in evaluation_renderables(result):
         console.print(item)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(result, json_file)
+        write_json(result, json_file, "--json")
     return result

@@ -143,7 +143,7 @@ def _cost(student: Comparison) -> Headline:
         label="cost ratio, mean",
         figure=ratio(found.ratio),
         note=f"{usd_text(found.student_usd)} against {usd_text(found.teacher_usd)} "
-        "for 1,000 requests",
+        "for 1,000 requests" + ("" if found.coverage is None else f"; {found.coverage}"),
     )
 
 

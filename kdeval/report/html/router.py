@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdeval.report.html.charts.drawing import Chart
 from kdeval.report.html.charts.routing import RULE_KEYS, router_chart
 from kdeval.report.numbers import interval_text, number
-from kdeval.report.router_terminal import RULE_NAMES, evaluation_remarks
+from kdeval.report.router_terminal import RULE_NAMES, evaluation_remarks, target_text
 from kdeval.routing.evaluate import RouterEvaluation, TaskRow
 
 __all__ = ["RouterView", "router_view"]
@@ -51,6 +51,6 @@ def router_view(result: RouterEvaluation) -> RouterView:
         dropped=result.dropped,
         chart=router_chart(result, name="router"),
         rules=(own, *others),
-        tasks=result.tasks,
+        tasks=tuple(replace(row, target=target_text(row, result)) for row in result.tasks),
         remarks=tuple(evaluation_remarks(result)),
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import ceil, log
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from kdeval.compare.compute import compare_run
@@ -167,6 +168,93 @@ def test_missing_pairs_are_named(make_run: MakeRun, suite_scores: type[Any]) -> 
     assert rule.evidence.endswith("3 samples left out (2 teacher errors, 1 student error)")
 
 
+def test_too_many_missing_pairs_decide_nothing(make_run: MakeRun, suite_scores: type[Any]) -> None:
+    """Neither a pass nor a fail on the few samples that a student answered."""
+    for rest in ([1.0] * 100, [0.0] * 100):
+        students = {"small": [*rest, *[None] * 900]}
+        run = make_run(suite_scores(teacher=[1.0] * 1000, students=students))
+        rule = only(decide(run, RETENTION))
+        assert (rule.verdict, rule.samples_missing, rule.left_out) == ("inconclusive", None, 900)
+        assert rule.max_missing == 0.05
+        assert "900 of 1,000 samples are missing (90.0 %); at most 5.0 % may be" in rule.evidence
+        assert "no number of samples" not in rule.evidence
+        decided = ["pass" if rest[0] else "fail"]
+        for settings in ({"max_missing": 0.9}, {"max_missing": 1}):
+            assert [r.verdict for r in decide(run, RETENTION, **settings).rules] == decided
+            assert [r.verdict for r in decide(run, {**RETENTION, **settings}).rules] == decided
+
+
+@pytest.mark.parametrize(("missing", "verdict"), [(50, "pass"), (51, "inconclusive")])
+def test_the_largest_share_may_just_be_missing(
+    make_run: MakeRun, suite_scores: type[Any], missing: int, verdict: str
+) -> None:
+    """Five percent are not more than five percent."""
+    student = [None] * missing + [1.0] * (1000 - missing)
+    run = make_run(suite_scores(teacher=[1.0] * 1000, students={"small": student}))
+    assert only(decide(run, RETENTION)).verdict == verdict
+
+
+def test_a_baseline_that_no_rule_asks_for_is_not_named(run_of: MakeRun) -> None:
+    """The verdict does not rest on it."""
+    run = run_of(100, both=100)
+    decision = decide(run, {"metric": "score", "min": 0.5}, baseline=load_baseline(run.path))
+    assert decision.baseline is None
+
+
+@pytest.mark.parametrize("declared", [Metric(name="exact"), Metric(name="exact", high=None)])
+@pytest.mark.parametrize("scores", [[1.0, 0.0], [0.25, 0.75]])
+def test_points_written_as_a_whole_number_are_refused(
+    make_run: MakeRun,
+    suite_scores: type[Any],
+    run_parts: type[Any],
+    declared: Metric,
+    scores: list[float],
+) -> None:
+    """A limit that every difference clears, or none, was meant as points."""
+    suite = suite_scores(teacher=scores * 50, students={"small": scores * 50})
+    run = make_run(suite, parts=run_parts(metric=declared))
+    baseline = load_baseline(run.path)
+    for metric in ("difference", "baseline_difference"):
+        for limit, meant in ((-1, "-0.01 for 1 point, not -1"), (5, "0.05 for 5 points, not 5")):
+            with pytest.raises(ConfigError) as caught:
+                decide(run, {"metric": metric, "min": limit}, baseline=baseline)
+            assert str(caught.value) == (
+                f"rules.0 ({metric}): a difference of these scores lies between -1 and 1: "
+                f"write {meant}"
+            )
+        assert decide(run, {"metric": metric, "min": -0.99}, baseline=baseline).verdict == "pass"
+
+
+def test_a_limit_in_the_units_of_a_rating_is_fine(
+    make_run: MakeRun, suite_scores: type[Any], run_parts: type[Any]
+) -> None:
+    """One step of a scale from 1 to 10 is no percentage; ten steps are no limit."""
+    parts = run_parts(metric=Metric(name="exact", low=1.0, high=10.0))
+    suite = suite_scores(teacher=[1.0, 9.0] * 50, students={"small": [2.0, 9.0, 1.0, 8.0] * 25})
+    run = make_run(suite, parts=parts)
+    assert decide(run, {"metric": "difference", "min": -1}).verdict == "pass"
+    with pytest.raises(ConfigError, match=r"between -9 and 9, both excluded as a limit, not -9"):
+        decide(run, {"metric": "difference", "min": -9})
+
+
+def test_no_bound_lies_where_no_figure_can(make_run: MakeRun, suite_scores: type[Any]) -> None:
+    """Few real-valued scores: the interval ends where the range of the metric does."""
+    run = make_run(
+        suite_scores(teacher=[0.9, 0.1, 0.8, 1.0], students={"small": [0.1, 0.0, 0.2, 0.0]})
+    )
+    rules = decide(
+        run,
+        {"metric": "difference", "min": -0.1, "confidence": 0.999},
+        {"metric": "score", "min": 0.5, "confidence": 0.999},
+        {"metric": "retention", "min": 0.5, "confidence": 0.99},
+    ).rules
+    ends = [(rule.bound, rule.opposite_bound) for rule in rules]
+    assert ends[0][0] == -1.0
+    assert ends[1][0] == 0.0
+    assert all(low is None or low >= (-1, 0, 0)[i] for i, (low, _) in enumerate(ends))
+    assert all(high is None or high <= (1, 1, 99)[i] for i, (_, high) in enumerate(ends))
+
+
 def test_any_fail_fails_and_any_inconclusive_is_no_pass(run_of: MakeRun) -> None:
     """The verdict over all rules is that of the worst."""
     run = run_of(200, both=175, lost=5, gained=1)
@@ -198,9 +286,18 @@ def test_baseline_pairs_by_id_and_content(make_run: MakeRun, suite_scores: type[
         suite_scores(teacher=[1.0] * 120, students={"new": [0.0] * 20 + [1.0] * 100}, texts=texts)
     )
     baseline = load_baseline(old.path)
-    rule = only(decide(new, {"metric": "baseline_difference", "min": -0.05}, baseline=baseline))
+    asked = {"metric": "baseline_difference", "min": -0.05, "max_missing": 0.2}
+    decision = decide(new, asked, baseline=baseline)
+    rule = only(decision)
     assert (rule.verdict, rule.n, rule.left_out, rule.estimate) == ("pass", 100, 20, 0.0)
-    assert rule.evidence.endswith("20 samples left out, changed since the baseline")
+    assert rule.evidence.endswith(
+        "the baseline is the student 'old' of 'demo'; "
+        "20 samples left out, changed since the baseline"
+    )
+    assert decision.baseline == "demo: old"
+    rule = only(decide(new, {**asked, "max_missing": 0.1}, baseline=baseline))
+    assert (rule.verdict, rule.samples_missing) == ("inconclusive", None)
+    assert "20 of 120 samples are missing (16.7 %); at most 10.0 % may be" in rule.evidence
 
 
 def test_a_student_worse_than_the_baseline_fails(
@@ -282,6 +379,31 @@ def test_a_fixed_price_is_compared_as_it_stands(run_of: MakeRun, run_parts: type
     assert rule.verdict == "pass"
     assert rule.evidence.startswith("cost ratio 0.30; limit 0.30")
     assert only(decide(run, {"metric": "cost_ratio", "max": 0.2})).verdict == "fail"
+
+
+def test_costs_of_samples_have_an_n(make_run: MakeRun, suite_scores: type[Any]) -> None:
+    """Recorded costs count as samples even where they are all the same, and missing ones show."""
+    rule = {"metric": "cost_ratio", "max": 0.2}
+
+    def run_with(known: int) -> Any:
+        run = make_run(suite_scores(teacher=[1.0] * 300, students={"small": [1.0] * 300}))
+        pairs = pd.read_parquet(run.path / "pairs.parquet")
+        pairs["teacher_cost_usd"] = 0.01
+        pairs["student_cost_usd"] = [0.001] * known + [None] * (300 - known)
+        pairs.to_parquet(run.path / "pairs.parquet")
+        return run
+
+    few = only(decide(run_with(30), rule, max_missing=1))
+    assert (few.verdict, few.n, few.min_n, few.samples_missing) == ("inconclusive", 30, 50, 20)
+    assert "cost ratio 0.10" in few.evidence
+    assert "30 requests where the policy asks for 50" in few.evidence
+    assert "costs known of 30 of 300 requests" in few.evidence
+    some = only(decide(run_with(100), rule))
+    assert (some.verdict, some.left_out) == ("inconclusive", 200)
+    assert "200 of 300 requests are missing (66.7 %); at most 5.0 % may be" in some.evidence
+    most = only(decide(run_with(290), rule))
+    assert (most.verdict, most.n) == ("pass", 290)
+    assert "costs known of 290 of 300 requests" in most.evidence
 
 
 def test_an_unknown_price_is_an_input_error(run_of: MakeRun, run_parts: type[Any]) -> None:

@@ -50,6 +50,22 @@ def test_defaults() -> None:
     policy = GatePolicy.model_validate({"rules": [{"metric": "retention", "min": 0.9}]})
     assert (policy.confidence, policy.min_n, policy.student) == (0.95, 50, None)
     assert policy.rules[0].slice == "all"
+    assert policy.most_missing(policy.rules[0]) == 0.05
+
+
+def test_the_largest_share_missing_is_set_for_all_rules_or_one() -> None:
+    """A rule's own wins; what has no samples left out has none."""
+    policy = GatePolicy.model_validate(
+        {
+            "max_missing": 0.1,
+            "rules": [
+                {"metric": "retention", "min": 0.9},
+                {"metric": "score", "min": 0.9, "max_missing": 0},
+                {"metric": "error_share", "max": 0.1},
+            ],
+        }
+    )
+    assert [policy.most_missing(rule) for rule in policy.rules] == [0.1, 0, None]
 
 
 def test_all_problems_come_at_once_with_their_lines(tmp_path: Path) -> None:
@@ -102,6 +118,15 @@ rules:
         (
             "metric: retention, min: 95",
             "2: rules.0: retention is a ratio: write 0.95 for 95 %, not 95",
+        ),
+        (
+            "metric: brier_difference, max: 1",
+            "2: rules.0: a Brier difference lies between -1 and 1: write 0.01 for one hundredth, "
+            "not 1",
+        ),
+        (
+            "metric: latency_ratio, max: 0.5, max_missing: 0.1",
+            "2: rules.0: latency_ratio is measured over all requests: leave out max_missing",
         ),
         (
             "metric: error_share, max: 0",

@@ -51,3 +51,10 @@ def test_scores_in_their_own_unit_are_no_percentages() -> None:
 def test_confidence_has_no_needless_zeros() -> None:
     """95 %, 97.5 %."""
     assert (confidence_text(0.95), confidence_text(0.975)) == ("95 %", "97.5 %")
+
+
+def test_confidence_is_never_certainty() -> None:
+    """As many nines as were asked for."""
+    assert confidence_text(0.999999999) == "99.9999999 %"
+    assert confidence_text(0.99999) == "99.999 %"
+    assert confidence_text(1 - 1e-12) != "100 %"

@@ -130,8 +130,8 @@ def comparison(*cells: Cell) -> RunComparison:
             ratio={"p50": interval(0.0133, 0.001), "p99": interval(0.0165, 0.001)},
         ),
         cost=CostFigures(
-            teacher_usd=0.002, student_usd=None, ratio=None, n=0, basis="teacher: prices",
-            reason="the cost of small is unknown",
+            teacher_usd=0.002, student_usd=None, ratio=None, n=0, total=0, unit=None,
+            basis="teacher: prices", reason="the cost of small is unknown",
         ),
         error_share=0.01,
         teacher_error_share=0.005,
@@ -165,6 +165,7 @@ def rule(verdict: str, **changes: Any) -> RuleResult:
         min_n=50,
         clusters=None,
         left_out=3,
+        max_missing=0.05,
         verdict=verdict,  # type: ignore[arg-type]
         evidence="retention 97.0 %, at least 95.8 % with 95 % confidence; limit 95.0 %",
         samples_missing=None,

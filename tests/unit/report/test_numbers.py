@@ -52,6 +52,7 @@ def test_durations_have_three_figures(seconds: float, text: str) -> None:
 def test_sizes_money_and_p_values() -> None:
     """Decimal units, dollars a thousand requests, and no p-value of zero."""
     assert (bytes_text(22_700_000), bytes_text(12)) == ("22.7 MB", "12.0 B")
-    assert (usd_text(0.002), usd_text(0.0), usd_text(0.0000001)) == ("$2.00", "$0", "$0.0001")
+    assert (usd_text(0.002), usd_text(0.0), usd_text(0.0000001)) == ("$2.00", "$0", "$0.000100")
     assert (p_value_text(0.0), p_value_text(0.0123)) == ("< 0.001", "0.012")
     assert count(14042) == "14,042"
+    assert (usd_text(0.0001), usd_text(0.0015)) == ("$0.100", "$1.50")

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from kdeval.cost.figures import CostFigures
 from kdeval.records import Metric
 from kdeval.report.document import ReportDocument
+from kdeval.report.html.page import report_html
+from kdeval.report.markdown import report_markdown
 from kdeval.report.terminal import gate_renderables, report_renderables
 
 
@@ -69,6 +72,59 @@ def test_many_slices_show_the_worst(
     assert "domain=d10 " in text
     assert "domain=d11 " not in text
     assert "29 more are in the written report" in text
+
+
+def test_columns_of_the_calibration_are_explained(
+    make_document: Callable[..., ReportDocument],
+) -> None:
+    """Words that are too short for a heading stand below the table."""
+    text = shown(report_renderables(make_document()))
+    for words in ("sure: mean confidence", "perfect: ECE of a perfectly", "scaled: ECE on the"):
+        assert words in text
+
+
+def test_costs_say_how_many_are_known(
+    make_document: Callable[..., ReportDocument],
+    make_comparison: Callable[..., Any],
+) -> None:
+    """In every form of the report, so that a part is never taken for the whole."""
+    compared = make_comparison()
+    ratio = compared.students[0].cells[0].retention
+    cost = CostFigures(
+        teacher_usd=0.002, student_usd=0.0001, ratio=ratio, n=30, total=300, unit="request",
+        basis="recorded",
+    )  # fmt: skip
+    compared = replace(compared, students=(replace(compared.students[0], cost=cost),))
+    document = make_document(compared=compared)
+    text = shown(report_renderables(document))
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    said = "costs known of 30 of 300 requests"
+    assert said in " ".join(shown(report_renderables(document), 120).split())
+    assert "$2.00" in text
+    assert "$0.100" in text
+    assert said in report_markdown(document)
+    assert report_html(document).count(said) >= 2
+
+
+def test_intervals_end_where_scores_do(
+    make_document: Callable[..., ReportDocument],
+    make_comparison: Callable[..., Any],
+    make_cell: Callable[..., Any],
+) -> None:
+    """A metric from 0 to 1 has no difference of 138 points and no negative retention."""
+    made = make_cell()
+    wide = make_cell(
+        difference=replace(made.difference, estimate=-0.625, low=-1.387, high=0.137),
+        retention=replace(made.retention, estimate=0.2, low=-0.387, high=1.5),
+        student_score=replace(made.student_score, estimate=0.1, low=-0.2, high=0.3),
+        flips=None,
+    )
+    text = shown(report_renderables(make_document(compared=make_comparison(wide))))
+    assert "-62.5 [-100.0, +13.7]" in text
+    assert "20.0 % [0.0, 150.0]" in text
+    free = replace(make_comparison(wide), metrics={"exact": Metric(name="exact", low=None,
+                                                                   high=None)})  # fmt: skip
+    assert "-1.387" in shown(report_renderables(make_document(41, compared=free)))
 
 
 def test_right_or_wrong_scores_of_a_log_are_percentages(
