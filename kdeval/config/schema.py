@@ -51,6 +51,14 @@ class RecordedColumnsConfig(Strict):
 
     id: str | None = Field(None, description="a column or a template; default: the row number")
     output: str | None = None
+    choice_form: Literal["auto", "index", "letter", "text"] = Field(
+        "auto", description="how recorded choices are written, where that is not plain"
+    )
+    first_index: Literal[0, 1] | None = Field(
+        None,
+        description="the number of the first choice in the file. Default: 0, and refused where "
+        "only counting from 1 explains a number; 0 says that it is 0 all the same",
+    )
     score: str | None = Field(None, description="the log's own mark; then no scorer is needed")
     probabilities: dict[str, str] | str | None = Field(
         None, description="label to column, or one column that holds a list or a mapping"
@@ -107,8 +115,9 @@ def _check_type(value: Any) -> Any:
         return value
     installed = {entry.name for entry in entry_points(group=MODEL_ENTRY_POINTS)}
     if kind not in installed:
+        hint = nearest(str(kind), installed.union(_BUILT_IN))
         raise ValueError(
-            f"unknown type {kind!r}; {nearest(str(kind), installed.union(_BUILT_IN))} "
+            f"unknown type {kind!r}; {hint}{'' if hint.endswith('?') else '.'} "
             "A class of your own is written 'module:Class'"
         )
     return value

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from kdeval.config.schema import RecordedColumnsConfig, RecordedModelConfig
 from kdeval.errors import DataError
 from kdeval.models.protocols import Request
+from kdeval.models.recorded_checks import contradiction_warning, id_warnings
 from kdeval.models.recorded_rows import RecordedAnswer, read_answers
 from kdeval.models.recorded_values import ordered_log_probs
 from kdeval.records import Response
-from kdeval.store.choices import choice_readings, readings_text
+from kdeval.store.choices import choice_readings, looks_counted_from_1, readings_text
 from kdeval.store.fingerprints import files_digest, value_digest
 from kdeval.store.tables import position
 
@@ -73,6 +74,31 @@ class RecordedModel:
         """The sample ids it has an answer for."""
         return frozenset(self._answers)
 
+    def unmatched(
+        self,
+        suites: Mapping[str, Collection[str]],
+        labels: Mapping[str, Sequence[str]] | None = None,
+    ) -> tuple[str, ...]:
+        """What does not fit together, one line each; nothing to say: empty.
+
+        Ids on one side only are told, and recorded outputs that are not the likeliest label of
+        their own row's probabilities: an answer may be sampled, but columns may be mixed up too.
+
+        Args:
+            suites: the ids of every sample of each suite of the run, by the suite's name; all of
+                them, also where the run asks only a part.
+            labels: the labels of a suite that has some, by its name. Probabilities recorded as a
+                list cannot be compared with the outputs without.
+
+        Raises:
+            DataError: no id is one of a suite that it should answer.
+        """
+        if self.suite is not None:
+            suites = {name: ids for name, ids in suites.items() if name == self.suite}
+        lines = id_warnings(self.path, self.columns.id, self._answers, suites)
+        contradictions = contradiction_warning(self.path, self._answers, suites, labels or {})
+        return (*lines, contradictions) if contradictions else tuple(lines)
+
     def classify(self, requests: Sequence[Request]) -> list[Response]:
         """The recorded labels as the suite spells them; without an output, the likeliest."""
         return [self._answer(request, request.labels) for request in requests]
@@ -98,9 +124,61 @@ class RecordedModel:
         if request.kind not in ("classification", "multiple_choice") or answer.response.error:
             return _with_output(answer.response)
         try:
-            return _with_output(_chosen(request, answer, options))
+            return _with_output(self._chosen(request, answer, options))
         except DataError as error:
             raise DataError(f"{position(self.path, answer.line)}: {error}") from error
+
+    def _chosen(
+        self, request: Request, answer: RecordedAnswer, options: tuple[str, ...]
+    ) -> Response:
+        """The response with its output and probabilities in the request's own terms."""
+        multiple = request.kind == "multiple_choice"
+        keys = tuple(map(str, range(len(options)))) if multiple else options
+        translate = self._choice if multiple else _label
+        response, named = answer.response, answer.probabilities
+        output = None if response.output is None else translate(response.output, options)
+        if named is None or not keys:
+            return dataclasses.replace(response, output=output)
+        if isinstance(named, Mapping):
+            translated = {translate(key, options): value for key, value in named.items()}
+            if len(translated) < len(named):
+                raise DataError(f"two of the probabilities {', '.join(named)} mean the same option")
+            named = translated
+        log_probs = ordered_log_probs(named, keys)
+        if output is None:
+            output = max(keys, key=log_probs.__getitem__)
+        confidence = response.confidence
+        if confidence is None and output in log_probs:
+            confidence = math.exp(log_probs[output])
+        return dataclasses.replace(
+            response, output=output, log_probs=log_probs, confidence=confidence
+        )
+
+    def _choice(self, text: str, choices: tuple[str, ...]) -> str:
+        """The index from 0, as text, of the choice that is meant.
+
+        A text that names none stays as it is, but never digits that another model's index from 0
+        could be taken for.
+        """
+        first, form = self.columns.first_index, self.columns.choice_form
+        readings = choice_readings(text, choices, form=form, first_index=first or 0)
+        if len(readings) > 1:
+            raise DataError(
+                f"the recorded choice {text!r} is {readings_text(readings)}; say which with "
+                f"`columns: {{choice_form: {next(iter(readings.values()))}}}`"
+            )
+        if readings:
+            return str(next(iter(readings)))
+        if form in ("auto", "index"):
+            if first is None and looks_counted_from_1(text, choices):
+                raise DataError(
+                    f"the recorded choice {text!r} is no index of {len(choices)} choices counted "
+                    "from 0; where the first choice is 1 in this file, set `columns: "
+                    "{first_index: 1}`, else `first_index: 0`, and it is a wrong answer"
+                )
+            if first == 1 and text.strip() == "0":
+                raise DataError("the recorded choice '0' cannot be: columns.first_index is 1")
+        return f"no choice: {text}" if choice_readings(text, choices) else text
 
 
 def _with_output(response: Response) -> Response:
@@ -109,41 +187,7 @@ def _with_output(response: Response) -> Response:
     return response
 
 
-def _chosen(request: Request, answer: RecordedAnswer, options: tuple[str, ...]) -> Response:
-    """The response with its output and probabilities in the request's own terms."""
-    multiple = request.kind == "multiple_choice"
-    keys = tuple(map(str, range(len(options)))) if multiple else options
-    translate = _choice if multiple else _label
-    response, named = answer.response, answer.probabilities
-    output = None if response.output is None else translate(response.output, options)
-    if named is None or not keys:
-        return dataclasses.replace(response, output=output)
-    if isinstance(named, Mapping):
-        translated = {translate(key, options): value for key, value in named.items()}
-        if len(translated) < len(named):
-            raise DataError(f"two of the probabilities {', '.join(named)} mean the same option")
-        named = translated
-    log_probs = ordered_log_probs(named, keys)
-    if output is None:
-        output = max(keys, key=log_probs.__getitem__)
-    confidence = response.confidence
-    if confidence is None and output in log_probs:
-        confidence = math.exp(log_probs[output])
-    return dataclasses.replace(response, output=output, log_probs=log_probs, confidence=confidence)
-
-
 def _label(text: str, labels: tuple[str, ...]) -> str:
     """The label as the suite spells it; a text that is none of them stays as it is."""
     wanted = text.strip().casefold()
     return next((label for label in labels if label.strip().casefold() == wanted), text)
-
-
-def _choice(text: str, choices: tuple[str, ...]) -> str:
-    """The index, as text, of the choice that is meant; a text that names none stays as it is."""
-    readings = choice_readings(text, choices)
-    if len(readings) > 1:
-        raise DataError(
-            f"the recorded choice {text!r} is {readings_text(readings)}; "
-            "record letters or indices that cannot be taken for a choice's text"
-        )
-    return str(next(iter(readings))) if readings else text

@@ -85,7 +85,8 @@ def read_answers(path: Path, columns: RecordedColumnsConfig) -> dict[str, Record
 def _mapped(path: Path, columns: RecordedColumnsConfig) -> dict[str, str]:
     """Setting to column, for each column that must exist."""
     mapped = {}
-    for setting, value in columns.model_dump(exclude_none=True).items():
+    settings = columns.model_dump(exclude_none=True, exclude={"choice_form", "first_index"})
+    for setting, value in settings.items():
         if isinstance(value, dict):
             mapped.update({f"{setting}.{key}": column for key, column in value.items()})
         elif not (setting == "id" and is_template(value)):

@@ -14,6 +14,7 @@ from kdeval.scorers.protocol import unmarked
 
 __all__ = ["JsonFields"]
 
+_NOWHERE = object()
 _FENCE = re.compile(r"```[A-Za-z]*[ \t]*\r?\n(.*?)```", re.DOTALL)
 
 
@@ -23,16 +24,21 @@ class JsonFields:
 
     A field is a leaf of the reference: "total", "seller.city", "items[0].price". It is right when
     the output has the same value at the same path: texts but for white space around, numbers
-    within the tolerance, true and false never as numbers. A null in the reference is a field that
-    must be null or absent. Items of a list beyond the reference's are fields that are wrong, keys
-    of an object beyond the reference's are not looked at unless `count_extra_fields`. An output
-    that is no JSON scores 0: that is the model's failure. One code fence around it is taken off.
+    within the tolerance, true and false never as numbers. A null in the reference is right where
+    the output has the object that it belongs to, and there gives null or leaves it out; without
+    that object, or that item of a list, it is wrong. Items of a list beyond the reference's are
+    fields that are wrong, keys of an object beyond the reference's are not looked at unless
+    `count_extra_fields`. An output that is no JSON, or no object where the reference is one (no
+    list where it is a list), scores 0: that is the model's failure. One code fence is taken off.
 
     Attributes:
         required: paths that the output must have; without one of them it scores 0.
         tolerance: largest difference between numbers, relative to the reference's.
         ignore_case: compare texts without case.
         count_extra_fields: a key that the reference does not have is a wrong field.
+        embedded: an object with words around it is read, as long as it is the only one that is
+            not inside another; a text with several, or with one that is cut off, scores 0. False:
+            the output must be JSON and nothing else. Lists are never looked for in words.
     """
 
     name: str = "json_fields"
@@ -40,6 +46,7 @@ class JsonFields:
     tolerance: float = 0.0
     ignore_case: bool = False
     count_extra_fields: bool = False
+    embedded: bool = True
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.tolerance) and self.tolerance >= 0):
@@ -68,11 +75,31 @@ class JsonFields:
         problem = self.reference_problem(sample)
         if problem is not None:
             return Score(scorer=self.name, value=None, reason=problem)
+        reference = self._reference(sample)
         try:
-            return self._compared(self._reference(sample), _parsed(str(response.output)))
+            output = self._output(str(response.output), reference)
         except (ValueError, RecursionError) as error:
-            reason = f"the output is not JSON: {str(error) or type(error).__name__}"
-            return Score(scorer=self.name, value=0.0, reason=reason)
+            return self._zero(f"the output is not JSON: {str(error) or type(error).__name__}")
+        for expected, name in ((dict, "object"), (list, "list")):
+            if isinstance(reference, expected) and not isinstance(output, expected):
+                return self._zero(f"the output is JSON, but no {name}, as the reference is")
+        return self._compared(reference, output)
+
+    def _zero(self, reason: str) -> Score:
+        return Score(scorer=self.name, value=0.0, reason=reason)
+
+    def _output(self, text: str, reference: Any) -> Any:
+        try:
+            return _parsed(text)
+        except (ValueError, RecursionError):
+            if not (self.embedded and isinstance(reference, dict)):
+                raise
+            found = _embedded(text)
+            if not found:
+                raise
+        if len(found) > 1:
+            raise ValueError(f"it holds {len(found)} objects, and nothing says which one counts")
+        return found[0]
 
     def _reference(self, sample: Sample) -> Any:
         if not isinstance(sample.reference, str):
@@ -85,8 +112,7 @@ class JsonFields:
     def _compared(self, reference: Any, output: Any) -> Score:
         lost = [path for path in self.required if not _has(output, path)]
         if lost:
-            reason = f"required fields are missing: {', '.join(lost)}"
-            return Score(scorer=self.name, value=0.0, reason=reason)
+            return self._zero(f"required fields are missing: {', '.join(lost)}")
         marks = list(self._marks(reference, output, ""))
         wrong = [path or "the whole" for path, right in marks if not right]
         value = (len(marks) - len(wrong)) / len(marks) if marks else 1.0
@@ -97,15 +123,16 @@ class JsonFields:
         """Each field's path, and whether it is right."""
         if isinstance(reference, dict) and reference:
             given = output if isinstance(output, dict) else {}
+            absent = None if isinstance(output, dict) else _NOWHERE
             for key, value in reference.items():
-                yield from self._marks(value, given.get(key), _below(path, key))
+                yield from self._marks(value, given.get(key, absent), _below(path, key))
             if self.count_extra_fields:
                 for key in given.keys() - reference.keys():
                     yield from _all_wrong(given[key], _below(path, key))
         elif isinstance(reference, list) and reference:
             items = output if isinstance(output, list) else []
             for index, value in enumerate(reference):
-                item = items[index] if index < len(items) else None
+                item = items[index] if index < len(items) else _NOWHERE
                 yield from self._marks(value, item, f"{path}[{index}]")
             for index in range(len(reference), len(items)):
                 yield from _all_wrong(items[index], f"{path}[{index}]")
@@ -170,5 +197,37 @@ def _parsed(text: str) -> Any:
     return json.loads(text, parse_constant=_refuse)
 
 
+def _embedded(text: str) -> list[Any]:
+    """The JSON objects among the words of `text` that are in no other braces.
+
+    Raises:
+        ValueError: a brace is never closed.
+    """
+    found = []
+    start = text.find("{")
+    while start >= 0:
+        try:
+            value, end = _DECODER.raw_decode(text, start)
+            found.append(value)
+        except (ValueError, RecursionError):
+            end = _after_braces(text, start)
+        start = text.find("{", end)
+    return found
+
+
+def _after_braces(text: str, start: int) -> int:
+    """Where the braces that open at `start` have closed."""
+    depth = 0
+    for brace in _BRACE.finditer(text, start):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return brace.end()
+    raise ValueError("an object is not closed")
+
+
 def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+_BRACE = re.compile(r"[{}]")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kdeval.records import Metric, Response, Sample, Score
 from kdeval.scorers.protocol import unmarked
-from kdeval.store.choices import ChoiceForm, choice_readings, readings_text
+from kdeval.store.choices import ChoiceForm, choice_readings, looks_counted_from_1, readings_text
 
 __all__ = ["MultipleChoice"]
 
@@ -20,6 +20,9 @@ class MultipleChoice:
     the reference is refused until `reference` says the form. An output of digits is an index as
     long as there is such a choice, because that is what models answer; another ambiguous output
     is left unmarked until `output` says the form. An output that names no choice is wrong.
+
+    Indices count from 0 here, as models answer them; a suite or a recorded file that counts from
+    1 says so with its own `first_index`, and is translated when it is read.
     """
 
     name: str = "multiple_choice"
@@ -42,10 +45,14 @@ class MultipleChoice:
                 f"{given} is {readings_text(readings)}; say which with the scorer "
                 f"{{type: multiple_choice, reference: {next(iter(readings.values()))}}}"
             )
-        return (
-            f"{given} is none of the {len(sample.choices or ())} choices: give an index from 0, "
-            "a letter from A, or a choice's text"
+        choices = sample.choices or ()
+        problem = (
+            f"{given} is none of the {len(choices)} choices: give an index from 0, a letter from "
+            "A, or a choice's text"
         )
+        if looks_counted_from_1(str(sample.reference), choices):
+            problem += "; where the first choice is 1, set `first_index: 1` in the suite"
+        return problem
 
     def score(self, sample: Sample, response: Response) -> Score:
         """1 or 0; missing when the output or the reference cannot be read as one choice."""

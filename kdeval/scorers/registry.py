@@ -68,8 +68,9 @@ def resolve_scorer(spec: str | Mapping[str, Any], *, search: Sequence[Path] = ()
     if name == _NESTED:
         return _pass_at_k(options, search)
     if name not in BUILT_IN:
+        hint = nearest(name, (*BUILT_IN, _NESTED))
         raise ConfigError(
-            f"unknown scorer {name!r}; {nearest(name, (*BUILT_IN, _NESTED))} "
+            f"unknown scorer {name!r}; {hint}{'' if hint.endswith('?') else '.'} "
             "A scorer of your own is written 'module:Class'"
         )
     factory = BUILT_IN[name]

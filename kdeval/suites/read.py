@@ -15,8 +15,10 @@ from kdeval.config.yaml_file import load_yaml_model, nearest
 from kdeval.errors import ConfigError, DataError
 from kdeval.records import Kind, Sample
 from kdeval.scorers.label import normalised_label
+from kdeval.scorers.multiple_choice import MultipleChoice
 from kdeval.scorers.protocol import Scorer, reference_problem, requires_reference
 from kdeval.scorers.registry import default_scorers, resolve_scorers
+from kdeval.store.choices import ChoiceForm, choice_readings, readings_text
 from kdeval.store.problems import RowProblems
 from kdeval.store.tables import Row, position, read_rows
 from kdeval.store.templates import TextField, to_text
@@ -90,6 +92,7 @@ def load_suite(path: str | Path) -> Suite:
     samples = _samples(config, fields, data, rows)
     _check_ids(data, rows, samples)
     samples = _with_declared_labels(config, path, data, rows, samples)
+    samples = _with_indices_from_0(config, data, rows, samples, scorers)
     _check_references(path, data, rows, samples, scorers)
     return Suite(
         config=config,
@@ -231,7 +234,52 @@ def _with_declared_labels(
     return found
 
 
-def _with_reference(sample: Sample, reference: str) -> Sample:
+def _with_indices_from_0(
+    config: SuiteConfig,
+    data: Path,
+    rows: Sequence[Row],
+    samples: list[Sample],
+    scorers: Sequence[Scorer],
+) -> list[Sample]:
+    """The samples with references that count the choices from 1 counting them from 0."""
+    if config.first_index == 0:
+        return samples
+    form: ChoiceForm = next(
+        (item.reference for item in scorers if isinstance(item, MultipleChoice)), "auto"
+    )
+    problems = RowProblems(data)
+    found = []
+    for row, sample in zip(rows, samples, strict=True):
+        given, choices = sample.reference, sample.choices or ()
+        counted = isinstance(given, int) and not isinstance(given, bool)
+        if not counted and not (isinstance(given, str) and given.strip().isdecimal()):
+            found.append(sample)
+            continue
+        readings = choice_readings(
+            str(given),
+            choices,
+            form="index" if counted else form,
+            first_index=config.first_index,
+        )
+        if len(readings) == 1:
+            sample = _with_reference(sample, next(iter(readings)))
+        else:
+            problems.add(row.line, _no_index(given, len(choices), readings))
+        found.append(sample)
+    problems.raise_if_any()
+    return found
+
+
+def _no_index(given: Any, n_choices: int, readings: dict[int, str]) -> str:
+    if not readings:
+        return f"reference {given!r} is none of the {n_choices} choices, counted from first_index 1"
+    return (
+        f"reference {given!r} is {readings_text(readings)}; say which with the scorer "
+        "{type: multiple_choice, reference: index}, or reference: text"
+    )
+
+
+def _with_reference(sample: Sample, reference: str | int) -> Sample:
     changed = dataclasses.replace(sample, reference=reference)
     return dataclasses.replace(changed, content_hash=_content_hash(changed))
 

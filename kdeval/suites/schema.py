@@ -61,6 +61,9 @@ class SuiteConfig(_Strict):
     choices: str | list[str] | None = Field(
         None, description="multiple choice only: a column that holds a list, or templates"
     )
+    first_index: Literal[0, 1] = Field(
+        0, description="multiple choice only: the number of the first choice in `reference`"
+    )
     stop: list[str] | str | None = Field(
         None,
         description="extraction and generation: texts that end an answer; or a column with a list",
@@ -124,6 +127,8 @@ class SuiteConfig(_Strict):
                 problems.append(f"{field} belongs to kind: {kind}, not {self.kind}")
             if not given and self.kind == kind:
                 problems.append(f"kind: {kind} needs {field}")
+        if self.first_index and self.kind != "multiple_choice":
+            problems.append(f"first_index belongs to kind: multiple_choice, not {self.kind}")
         for field in ("stop", "max_new_tokens"):
             if getattr(self, field) is not None and self.kind not in ("extraction", "generation"):
                 problems.append(f"{field} belongs to kind: extraction or generation")

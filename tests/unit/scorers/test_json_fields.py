@@ -46,19 +46,84 @@ def score(output, reference=INVOICE, **options):
         (changed(paid=0), 8 / 9),
         (changed(seller={"name": "Acme"}), 1),
         (changed(seller={"name": "Acme", "city": "Rome"}), 8 / 9),
-        (changed(seller=None), 8 / 9),
+        (changed(seller=None), 7 / 9),
         (changed(items=[INVOICE["items"][0]]), 7 / 9),
         (changed(items=[*INVOICE["items"], {"name": "cap", "count": 3}]), 9 / 11),
         (changed(items=INVOICE["items"][::-1]), 5 / 9),
         (changed(items={"0": 1}), 5 / 9),
         (changed(note="x"), 1),
-        ("{}", 1 / 9),
-        ("[]", 1 / 9),
-        ("null", 1 / 9),
+        (changed(seller={}), 8 / 9),
+        ("{}", 0),
     ],
 )
 def test_share_of_right_fields(output, value):
     assert score(output).value == pytest.approx(value)
+
+
+NULLS = {"name": "x", "n": 1, "items": [], "x": None}
+
+
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [("{}", 0.25), ('{"x": null}', 0.25), ('{"x": 0}', 0), ('{"name": "x"}', 0.5)],
+)
+def test_a_null_is_right_in_an_object_that_is_there(output, value):
+    assert score(output, NULLS).value == value
+
+
+@pytest.mark.parametrize("output", ["[]", "null", "5", '"text"', "[{}]"])
+def test_json_that_is_no_object_scores_zero_with_a_reason(output):
+    """Its nulls are no right fields."""
+    marked = score(output, NULLS)
+    assert (marked.value, marked.reason) == (
+        0,
+        "the output is JSON, but no object, as the reference is",
+    )
+
+
+def test_an_object_where_a_list_is_expected_scores_zero():
+    marked = score("{}", [None])
+    assert (marked.value, marked.reason) == (
+        0,
+        "the output is JSON, but no list, as the reference is",
+    )
+    assert score("[]", [None]).value == 0
+    assert score("[null]", [None]).value == 1
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "Sure! {}",
+        "Here it is: {} Anything else?",
+        "The {fields} are {}",
+        "<b>{}</b>",
+    ],
+)
+def test_the_only_object_among_words_is_read(around):
+    text = around.replace("{}", json.dumps(INVOICE))
+    assert score(text).value == 1
+    assert score(text, embedded=False).value == 0
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ('{"x": 1} or {"x": 2}', "it holds 2 objects"),
+        ('So {"x": 1, "seller": {"city": null}', "an object is not closed"),
+        ('So {"seller": {"city": null}, total: 2}', "Expecting value"),
+        ("So [1]", "Expecting value"),
+        ("{" * 100_000, "Expecting property name"),
+        ('{"a":' * 50_000, "an object is not closed"),
+        ("{x} " * 50_000, "Expecting property name"),
+    ],
+)
+def test_what_is_not_one_whole_object_among_words_scores_zero(output, reason):
+    """The inside of an object that is cut off or broken is not taken for the answer."""
+    marked = score(output)
+    assert marked.value == 0
+    assert marked.reason.startswith("the output is not JSON: ")
+    assert reason in marked.reason or "closed" in marked.reason
 
 
 def test_the_reason_names_wrong_fields():

@@ -25,6 +25,21 @@ LETTERS = ("B", "A", "C")
         ("B. Rome", 1),
         ("(B) Rome", 1),
         ("B: Rome", 1),
+        ("**B**", 1),
+        ("The answer is B", 1),
+        ("the answer is: (b).", 1),
+        ("Answer: B", 1),
+        ("Answer: **B**", 1),
+        ("My final answer is B. Rome", 1),
+        ("The correct option is B.", 1),
+        ("Option B", 1),
+        ("The answer is A", 0),
+        ("The answer is B. Paris", 0),
+        ("The answer is B or A", 0),
+        ("The answer is clear", 0),
+        ("I think the answer is B", 0),
+        ("Answer: 1", 0),
+        ("Is it B", 0),
         ("0", 0),
         ("A", 0),
         ("Paris", 0),
@@ -99,6 +114,27 @@ def test_the_form_of_the_reference_can_be_said():
     assert MultipleChoice(reference="index").reference_problem(_sample("2", NUMBERS)) is None
     assert MultipleChoice(reference="text").reference_problem(_sample("A", LETTERS)) is None
     assert MultipleChoice(reference="letter").reference_problem(_sample("1", CITIES)) is not None
+
+
+def test_a_choice_s_own_number_wins_where_there_is_no_such_index(mark):
+    tens = ("10", "20", "30")
+    assert mark(MultipleChoice(), "20", "20", choices=tens).value == 1
+    assert mark(MultipleChoice(), "1", "20", choices=tens).value == 1
+
+
+def test_a_reference_that_only_counting_from_1_explains_is_told_so():
+    for reference in (3, "3"):
+        problem = MultipleChoice().reference_problem(_sample(reference, CITIES))
+        assert "set `first_index: 1` in the suite" in problem
+    assert "first_index" not in MultipleChoice().reference_problem(_sample(4, CITIES))
+
+
+def test_readings_count_from_0_whatever_the_text_counts_from():
+    assert choice_readings("2", CITIES, first_index=1) == {1: "index"}
+    assert choice_readings("3", CITIES, first_index=1) == {2: "index"}
+    assert choice_readings("0", CITIES, first_index=1) == {}
+    assert choice_readings("B", CITIES, first_index=1) == {1: "letter"}
+    assert choice_readings("2", ("1", "2", "3"), first_index=1) == {1: "index"}
 
 
 def test_a_json_integer_is_an_index_whatever_the_choices_say():

@@ -47,6 +47,21 @@ from kdeval.scorers.numeric import Numeric, numbers
         ("5 - 3", "5 3"),
         ("- 5 apples", "5"),
         ("12,5", "12 5"),
+        ("1 000", "1000"),
+        ("1 234 567.50", "1234567.50"),
+        ("-$1 000", "-1000"),
+        ("in 2020 100 people", "2020 100"),
+        ("1 000 5", "1 0 5"),
+        ("5,000 100", "5000 100"),
+        ("1\n000", "1 0"),
+        ("3/4", "0.75"),
+        ("-1/2", "-0.5"),
+        (r"\frac{3}{4}", "0.75"),
+        ("1 000/4", "250"),
+        ("1/2/2024", "1 2 2024"),
+        ("1/2.5", "1 2.5"),
+        ("5/0", ""),
+        ("60 km/h", "60"),
         ("GPT-4 says", ""),
         ("version 1.2.3", ""),
         ("H2O", ""),
@@ -92,6 +107,17 @@ def test_a_decimal_comma(text, found):
         ({"take": "only"}, "18 is 18.0", "18", 1),
         ({"take": "only"}, "9 * 2 = 18", "18", 0),
         ({"decimal_mark": ","}, "1.234,50 €", 1234.5, 1),
+        ({}, "0.5", "1/2", 1),
+        ({}, "1/2", "1/2", 1),
+        ({}, "2/6", "1/3", 1),
+        ({}, "0.33", "1/3", 0),
+        ({"absolute_tolerance": 0.01}, "0.33", "1/3", 1),
+        ({}, "2", "1/2", 0),
+        ({}, r"so \boxed{\frac{1}{2}}", 0.5, 1),
+        ({}, "1 000", "1000", 1),
+        ({}, "1000", "1\u202f000", 1),
+        ({}, "1,000", "1 000", 1),
+        ({}, "0", "1 000", 0),
     ],
 )
 def test_scores(mark, options, output, reference, value):
@@ -103,8 +129,17 @@ def test_an_output_without_a_number_is_wrong_with_a_reason(mark):
     assert (score.value, score.reason) == (0, "the output holds no number")
 
 
-@pytest.mark.parametrize("reference", ["eighteen", True, float("inf"), {"a": 1}])
-def test_a_reference_without_a_number_is_refused(mark, reference):
+@pytest.mark.parametrize("percent", ["number", "fraction"])
+@pytest.mark.parametrize("reference", ["50%", "50 %", "50 percent", "50％"])
+def test_a_percent_sign_means_the_same_on_both_sides(mark, reference, percent):
+    """50% is 50, and is 0.5 only, and then not 50, with `percent: fraction`."""
+    scorer = Numeric(percent=percent)
+    assert mark(scorer, "50 %", reference).value == 1
+    assert mark(scorer, "50", reference).value == (percent == "number")
+    assert mark(scorer, "0.5", reference).value == (percent == "fraction")
+
+
+def problem_of(reference, **options):
     sample = Sample(
         id="1",
         suite="s",
@@ -114,8 +149,75 @@ def test_a_reference_without_a_number_is_refused(mark, reference):
         reference=reference,
         content_hash="0",
     )
-    problem = Numeric().reference_problem(sample)
-    assert (problem is None) == (reference == {"a": 1})
+    return Numeric(**options).reference_problem(sample)
+
+
+@pytest.mark.parametrize(
+    ("reference", "problem"),
+    [
+        ("eighteen", "holds no number"),
+        (True, "is no number"),
+        (float("inf"), "holds no number"),
+        ({"a": 1}, "is no number"),
+        ([1, 1], "is no number"),
+        ("1/0", "holds no number"),
+        ("1 or 2", "holds 2 numbers (1 and 2)"),
+        ("10-20", "holds 2 numbers (10 and 20)"),
+        ("1 1/2", "holds 2 numbers (1 and 1/2)"),
+        ("2024-01-05", "holds 3 numbers"),
+        ("10:30", "holds 2 numbers"),
+        ("12,5", "decimal_mark: ','"),
+        ("#### 3 of 4", "holds 2 numbers"),
+        ("about 5", "holds 'about' beside a number"),
+        ("> 5", "holds '>' beside a number"),
+        ("x = 5", "holds 'x =' beside a number"),
+        ("(5)", "beside a number"),
+        ("5 (five)", "beside a number"),
+        ("5 as far as anybody can tell", "beside a number"),
+        ("1.5 million", "'million', which is not understood"),
+        ("2 Dozens of eggs", "'Dozens', which is not understood"),
+    ],
+)
+def test_a_reference_that_is_not_one_number_is_refused(mark, reference, problem):
+    """Nothing is read out of it in silence; neither is anything marked against it."""
+    assert problem in problem_of(reference)
+    assert problem in mark(Numeric(), "5", reference).reason
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "18",
+        "18.",
+        "-18",
+        "$18",
+        "$18$",
+        "US$18",
+        "CHF 18",
+        "18 €",
+        "18 USD",
+        "18%",
+        "18kg",
+        "18 km/h",
+        "18 m/s²",
+        "18 °C",
+        "18 red apples",
+        "18个",
+        "1.8e1",
+        "#### 18",
+        "9 and 9 make it. #### 18",
+        r"so it is \boxed{18}.",
+        r"\boxed{\frac{36}{2}}$",
+        r"\boxed{18\text{ cm}}",
+    ],
+)
+def test_a_reference_may_have_a_sign_a_currency_and_a_unit(mark, reference):
+    assert problem_of(reference) is None
+    assert mark(Numeric(), "-18" if "-" in reference else "18", reference).value == 1
+
+
+def test_a_decimal_comma_in_a_reference():
+    assert problem_of("12,5", decimal_mark=",") is None
 
 
 def test_a_negative_tolerance_is_refused():
@@ -137,6 +239,17 @@ def test_a_float_written_by_repr_is_read_back(number):
     assert numbers(f"x = {number!r}") == [Decimal(repr(number))]
 
 
-@pytest.mark.parametrize("text", ["1,111" + ",111" * 30_000 + ".1.1", "1 " * 50_000, "- " * 50_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1,111" + ",111" * 30_000 + ".1.1",
+        "1 111" + " 111" * 30_000 + " 1",
+        "1 " * 50_000,
+        "- " * 50_000,
+        "1/" * 50_000,
+        "1/" + "1" * 50_000 + ".5",
+        "9" * 100_000,
+    ],
+)
 def test_long_outputs_take_no_long_time(text):
     numbers(text)

@@ -96,3 +96,8 @@ def test_the_default_is_by_kind():
 def test_every_default_is_built_in():
     for kind in ("classification", "multiple_choice", "extraction"):
         assert set(default_scorers(kind)) <= set(BUILT_IN)
+
+
+def test_the_list_of_scorers_ends_with_a_full_stop():
+    with pytest.raises(ConfigError, match=r"valid: .*, token_f1\. A scorer of your own is"):
+        resolve_scorer("zzz")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from kdeval.errors import DataError
 from kdeval.records import Message
 from kdeval.scorers.label import LabelScorer
 from kdeval.scorers.recorded_score import RecordedScore
@@ -213,3 +214,60 @@ def test_the_example_of_the_documentation_is_valid(files):
     )
     assert suite.config.tags == ["demo"]
     assert set(files.config) <= set(type(suite.config).model_fields)
+
+
+ONE_BASED = {
+    "kind": "multiple_choice",
+    "labels": None,
+    "choices": "options",
+    "reference": {"column": "label"},
+    "first_index": 1,
+}
+
+
+def choice_rows(*labels, options=("x", "y", "z")):
+    return [
+        {"id": str(index), "text": "which?", "options": list(options), "label": label}
+        for index, label in enumerate(labels)
+    ]
+
+
+def test_references_counted_from_1_become_indices_from_0(files):
+    """So that scorers, calibration and reports need not know."""
+    suite = files.load(choice_rows(1, "3", "B", "z"), **ONE_BASED)
+    assert [sample.reference for sample in suite.samples] == [0, 2, "B", "z"]
+    plain = files.load(choice_rows(0, "2", "B", "z"), **{**ONE_BASED, "first_index": 0})
+    assert [sample.reference for sample in plain.samples] == [0, "2", "B", "z"]
+
+
+@pytest.mark.parametrize(
+    ("label", "options", "message"),
+    [
+        (0, ("x", "y"), "eval.jsonl:1: reference 0 is none of the 2 choices, counted from"),
+        ("3", ("x", "y"), "reference '3' is none of the 2 choices"),
+        ("2", ("2", "3"), "choice 1 by its index or choice 0 by its text; say which"),
+        (True, ("x", "y"), "reference True is none"),
+    ],
+)
+def test_a_reference_that_is_no_choice_counted_from_1_is_refused(files, label, options, message):
+    with pytest.raises(DataError, match=message):
+        files.load(choice_rows(label, options=options), **ONE_BASED)
+
+
+def test_the_form_of_the_reference_settles_what_digits_are(files):
+    scorer = {"type": "multiple_choice", "reference": "text"}
+    suite = files.load(choice_rows("2", options=("2", "3")), **ONE_BASED, scorers=[scorer])
+    assert suite.samples[0].reference == 0
+    assert suite.scorers[0].reference_problem(suite.samples[0]) is None
+
+
+def test_the_last_choice_s_number_from_1_is_refused_with_the_way_out(files):
+    with pytest.raises(DataError, match=r"eval.jsonl:2: .*set `first_index: 1` in the suite"):
+        files.load(choice_rows(1, 3), **{**ONE_BASED, "first_index": 0})
+
+
+def test_numeric_references_that_are_not_one_number_are_refused_at_load(files):
+    rows = [{"id": "a", "text": "t", "label": "5"}, {"id": "b", "text": "u", "label": "1 or 2"}]
+    config = {"kind": "generation", "labels": None, "scorers": ["numeric"]}
+    with pytest.raises(DataError, match=r"eval.jsonl:2: reference '1 or 2' holds 2 numbers"):
+        files.load(rows, **config)
