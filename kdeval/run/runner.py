@@ -81,9 +81,10 @@ def prepare(config: RunConfig, *, limit: int | None = None, search: Sequence[Pat
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"two suites are called {name!r}: give each a name of its own")
+    models = {item.name: build_model(item, search=search) for item in config.models}
+    warnings = _warnings(models, suites)
     if limit is not None:
         suites = [suite.limited(limit, config.seed) for suite in suites]
-    models = {item.name: build_model(item, search=search) for item in config.models}
     for suite in suites:
         for name, model in models.items():
             require_capability(name, model, suite.kind, suite.name)
@@ -97,7 +98,7 @@ def prepare(config: RunConfig, *, limit: int | None = None, search: Sequence[Pat
             item.name: _fingerprint(item, models[item.name], search) for item in config.models
         },
         limit=limit,
-        warnings=_warnings(models, suites),
+        warnings=warnings,
     )
 
 
@@ -116,13 +117,14 @@ def _fingerprint(item: ModelConfig, model: Model, search: Sequence[Path]) -> str
 
 
 def _warnings(models: dict[str, Model], suites: Sequence[Suite]) -> tuple[str, ...]:
-    """What recorded models say of ids that do not meet."""
+    """What recorded models say of whole suites: ids that do not meet, odd probabilities."""
     asked = {suite.name: [sample.id for sample in suite.samples] for suite in suites}
+    labels = {suite.name: suite.labels for suite in suites if suite.labels is not None}
     return tuple(
         f"{name}: {line}"
         for name, model in models.items()
-        if isinstance(model, RecordedModel) and hasattr(model, "unmatched")
-        for line in model.unmatched(asked)
+        if isinstance(model, RecordedModel)
+        for line in model.unmatched(asked, labels)
     )
 
 

@@ -53,7 +53,7 @@ def test_messages_of_libraries_are_cleaned() -> None:
     """An exception may quote the request that failed."""
     text = (
         "401 for https://user:hunter2@host/x?token=abc999&page=2 with "
-        "Authorization: Bearer abc.def-123 api_key='hunter3' {\"password\": \"hunter4\"}"
+        'Authorization: Bearer abc.def-123 api_key=\'hunter3\' {"password": "hunter4"}'
     )
     found = redacted(text)
     for secret in ("hunter2", "abc999", "abc.def", "hunter3", "hunter4"):

@@ -100,7 +100,11 @@ def test_half_a_character_is_replaced(tmp_path):
         ("d.csv", 'a\n1\n"open\n', r"d.csv:3: not valid CSV"),
         ("d.csv", b"a\n1\n\xff\n", r"d.csv: not UTF-8"),
         ("d.csv.gz", b"a\n1\n", r"d.csv.gz: not a whole gzip file"),
-        ("d.csv.gz", gzip.compress(b"a\n" + b"1\n" * 9999, mtime=0)[:-20], r"not a whole gzip file"),
+        (
+            "d.csv.gz",
+            gzip.compress(b"a\n" + b"1\n" * 9999, mtime=0)[:-20],
+            r"not a whole gzip file",
+        ),
         ("d.parquet", b"nothing of the kind", r"d.parquet: cannot be read as Parquet"),
         ("d.xlsx", b"", r"unknown format '.xlsx'"),
     ],
