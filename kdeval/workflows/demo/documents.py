@@ -108,7 +108,7 @@ def write_documents(out: Path, *, seed: int) -> None:
 
 
 def _config(suite: str, seed: int) -> str:
-    return f"{_HEADER}seed: {seed}\nsuites: [suites/{suite}.yaml]\n{_MODELS}"
+    return f"{_HEADER}name: demo-{suite}\nseed: {seed}\nsuites: [suites/{suite}.yaml]\n{_MODELS}"
 
 
 def _write(file: Path, text: str) -> None:
