@@ -91,9 +91,11 @@ def bench_statistics(directory: Path) -> None:
 def bench_router(directory: Path) -> None:
     """Loading the router and deciding on one message, in process."""
     from kdeval_router import Router
-    from tests.router.artefacts import fitted_router
 
-    folder, texts = fitted_router(directory)
+    measure(kdeval("demo", "--small", "--out", "digits"), directory)
+    folder = directory / "digits" / "router"
+    lines = (directory / "digits" / "data.jsonl").read_text().splitlines()
+    texts = [json.loads(line)["text"] for line in lines]
     start = time.perf_counter()
     router = Router.load(folder)
     print(f"  load                  {1e3 * (time.perf_counter() - start):.1f} ms")
