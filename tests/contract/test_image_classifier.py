@@ -201,7 +201,7 @@ def test_images_of_a_suite(folder: Path, tmp_path: Path) -> None:
     samples = [suite.samples[0] for suite in suites]
     assert len({sample.content_hash for sample in samples}) == 1
     assert samples[0].text.startswith("[image ")
-    assert len({item.key for item in keyed_requests(model, samples)}) == 1
+    assert len({item.key for item in keyed_requests(model, model.fingerprint, samples)}) == 1
     answers = ask(model, [as_request(sample) for sample in samples])
     assert len({answer.output for answer in answers}) == 1
     assert all(answer.error is None for answer in answers)
@@ -215,7 +215,9 @@ def test_a_changed_image_is_another_sample(folder: Path, tmp_path: Path) -> None
     for seed in (1, 2):
         (tmp_path / "1.png").write_bytes(_png(seed))
         sample = _suite(tmp_path, "rows.jsonl", "file", input="{{ file }}").samples[0]
-        found.append((sample.content_hash, keyed_requests(model, [sample])[0].key))
+        found.append(
+            (sample.content_hash, keyed_requests(model, model.fingerprint, [sample])[0].key)
+        )
     assert found[0][0] != found[1][0]
     assert found[0][1] != found[1][1]
 
