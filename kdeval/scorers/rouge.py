@@ -7,6 +7,7 @@ English texts score as other implementations score them without a stemmer.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ __all__ = ["Rouge1", "Rouge2", "RougeL", "longest_common_subsequence"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rouge:
+class _Rouge(ABC):
     name: str
 
     @property
@@ -38,8 +39,9 @@ class _Rouge:
         )
         return Score(scorer=self.name, value=best)
 
+    @abstractmethod
     def _f1(self, output: Sequence[str], reference: Sequence[str]) -> float:
-        raise NotImplementedError
+        """F1 of one pair of word lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
