@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from kdeval.cost.figures import CostFigures
 from kdeval.latency.figures import LatencyFigures
+from kdeval.latency.token_times import TokenTimes
+from kdeval.latency.tokens import TokenFigures
 from kdeval.records import Metric, RunHeader
 from kdeval.stats.flips import FlipTable
 from kdeval.stats.interval import Interval
@@ -145,6 +147,8 @@ class Comparison:
     Attributes:
         error_share: share of the student's requests that ended in a recorded error.
         teacher_error_share: the same of the teacher.
+        tokens: what both read and wrote; None where no model counts its tokens.
+        token_times: time to the first token and between tokens; None where neither is known.
     """
 
     teacher: str
@@ -155,6 +159,8 @@ class Comparison:
     error_share: float
     teacher_error_share: float
     requests: int
+    tokens: TokenFigures | None = None
+    token_times: TokenTimes | None = None
 
     def cell(self, *, suite: str, metric: str, slice: str = ALL) -> Cell | None:
         """The cell of that name, or None."""

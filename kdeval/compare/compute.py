@@ -12,6 +12,8 @@ from kdeval.compare.comparison import ALL, Cell, Comparison, RunComparison
 from kdeval.compare.selection import PairTable, Selection, load_pairs, select, selection_of
 from kdeval.cost.figures import cost_figures
 from kdeval.latency.figures import latency_figures
+from kdeval.latency.token_times import token_times
+from kdeval.latency.tokens import token_figures
 from kdeval.records import Metric
 from kdeval.stats.flips import cohen_kappa, flip_table
 from kdeval.stats.interval import Interval
@@ -75,6 +77,8 @@ def _compare_student(
         error_share=entry.errors / entry.requests if entry.requests else 0.0,
         teacher_error_share=teacher.errors / teacher.requests if teacher.requests else 0.0,
         requests=entry.requests,
+        tokens=token_figures(run, student, confidence),
+        token_times=token_times(run, student, confidence),
     )
 
 

@@ -44,9 +44,12 @@ def _side(row: dict[str, Any], side: str, sample: Sample) -> tuple[Prediction, S
             "no": math.log(1 - p) if p < 1 else -math.inf,
         },
         cost_usd=row.get(f"{side}_usd"),
-        input_tokens=row.get(f"{side}_tokens"),
-        output_tokens=row.get(f"{side}_tokens"),
-        timing=None if seconds is None else Timing(origin="recorded", total_s=seconds),
+        input_tokens=row.get(f"{side}_input_tokens", row.get(f"{side}_tokens")),
+        output_tokens=row.get(f"{side}_output_tokens", row.get(f"{side}_tokens")),
+        truncated=row.get(f"{side}_truncated"),
+        timing=Timing(
+            origin="recorded", total_s=seconds, first_token_s=row.get(f"{side}_first_token_s")
+        ),
         error=error,
     )
     value = row.get(f"{side}_score")
