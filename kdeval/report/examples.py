@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from kdeval.report.thumbnails import thumbnail
+from kdeval.store.images import read_images
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["KINDS", "TEXT_LIMIT", "Example", "ExampleText", "Examples", "Kind", "examples_of"]
@@ -27,12 +29,17 @@ _OUTPUTS = ["teacher_output", "student_output"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExampleText:
-    """What was asked and answered, each at most `TEXT_LIMIT` characters."""
+    """What was asked and answered, each at most `TEXT_LIMIT` characters.
+
+    Attributes:
+        image: a small picture of the image that was asked about, as a data URI.
+    """
 
     input: str
     reference: str | None
     teacher_output: str | None
     student_output: str | None
+    image: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,9 +171,14 @@ def _samples(
         return {}
     frame = run.samples(columns)
     frame = frame[frame["sample_id"].isin({sample for _, sample in wanted})]
+    images = read_images(run.path / "samples.parquet", wanted) if include_text else {}
     return {
-        (str(row["suite"]), str(row["sample_id"])): {str(key): row[key] for key in row}
+        (suite, sample): {
+            **{str(key): row[key] for key in row},
+            "image": images.get((suite, sample)),
+        }
         for row in frame.to_dict(orient="records")
+        for suite, sample in [(str(row["suite"]), str(row["sample_id"]))]
     }
 
 
@@ -195,6 +207,7 @@ def _example(
             reference=_text(sample["reference"]),
             teacher_output=_text(row["teacher_output"]),
             student_output=_text(row["student_output"]),
+            image=None if sample["image"] is None else thumbnail(sample["image"]),
         )
     return Example(
         suite=str(row["suite"]),

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from kdeval.errors import RunError
 from kdeval.records import Prediction, Sample, Score, ScoredPair, Timing
 from kdeval.store.choices import choice_readings
+from kdeval.store.images import IMAGE_FIELDS, image_row
 
 __all__ = [
     "PAIRS_SCHEMA",
@@ -75,6 +76,7 @@ SAMPLES_SCHEMA = pa.schema(
         ("labels", _NAME),
         ("choices", pa.string()),
         ("reference_index", pa.int32()),
+        *IMAGE_FIELDS,
     ]
 )
 
@@ -103,6 +105,7 @@ def _sample_row(sample: Sample) -> dict[str, Any]:
             None if sample.choices is None else json.dumps(sample.choices, ensure_ascii=False)
         ),
         "reference_index": _reference_index(sample),
+        **image_row(sample),
     }
 
 

@@ -12,9 +12,12 @@ import pytest
 import torch
 import yaml
 
+from kdeval.compare.compute import compare_run
 from kdeval.config.schema import load_config
 from kdeval.workflows.evaluate import evaluate
+from kdeval.workflows.reporting import write_report
 from tests.contract.causal_models import save_llama, save_tokenizer
+from tests.contract.digit_images import write_digits_run
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +118,20 @@ def test_an_image_pair(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8)).save(tmp_path / "3.png")
     again = evaluate(load_config(tmp_path / "run.yaml"), tmp_path / "out")
     assert again.asked == {"teacher": 1, "student": 1}
+
+
+def test_digits_as_images_from_training_to_the_report(tmp_path: Path) -> None:
+    """A distilled image classifier that really reads digits: measured, sliced and reported."""
+    done = evaluate(load_config(write_digits_run(tmp_path, epochs=16)), tmp_path / "out")
+    whole = compare_run(done.run).students[0].cell(suite="digits", metric="label")
+    assert whole is not None
+    assert whole.n == 400
+    assert whole.teacher_score.estimate is not None
+    assert whole.teacher_score.estimate > 0.85
+    assert whole.student_score.estimate is not None
+    assert 0.4 < whole.student_score.estimate < whole.teacher_score.estimate
+    written = write_report(done.run.path, out=tmp_path / "report", formats=["html"])
+    page = written.files[0].read_text()
+    assert "shape=round" in page
+    assert 'class="thumbnail"' in page
+    assert "data:image/png;base64," in page

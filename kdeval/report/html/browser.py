@@ -33,6 +33,7 @@ class ExampleView:
     Attributes:
         gist: the start of the input, for the closed entry.
         answers: the teacher's output and the student's, where they are short.
+        image: a small picture as a data URI, in suites with images.
         teacher: its output in runs against the reference, None when unknown.
         student: the same; against the teacher's output where there is no reference.
     """
@@ -48,6 +49,7 @@ class ExampleView:
     scores: tuple[str, str]
     confidences: tuple[str, str]
     input: str | None
+    image: str | None
     reference: str | None
     teacher: tuple[Run, ...] | None
     student: tuple[Run, ...] | None
@@ -121,7 +123,8 @@ def _size(example: Example) -> int:
     if text is None:
         return _FRAME
     shown = (text.input, text.reference, text.reference, text.teacher_output, text.student_output)
-    return _FRAME + sum(len(escape(_fit(part)).encode()) for part in shown if part is not None)
+    texts = sum(len(escape(_fit(part)).encode()) for part in shown if part is not None)
+    return _FRAME + texts + len(text.image or "")
 
 
 def _fit(text: str) -> str:
@@ -148,6 +151,7 @@ def _view(example: Example) -> ExampleView:
         scores=(_score(example.teacher_score), _score(example.student_score)),
         confidences=(_sure(example.teacher_confidence), _sure(example.student_confidence)),
         input=None if text is None else _fit(text.input),
+        image=None if text is None else text.image,
         reference=reference,
         teacher=None if teacher is None else marked(teacher, reference),
         student=None if student is None else marked(student, compared),
