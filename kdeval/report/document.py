@@ -13,31 +13,11 @@ from kdeval.records import Metric, RunHeader
 from kdeval.report.bounded import bounded
 from kdeval.report.details import StudentDetails, details_of
 from kdeval.report.examples import Examples, examples_of
+from kdeval.report.models import ModelSummary, model_summaries
 from kdeval.routing.evaluate import RouterEvaluation
-from kdeval.store.run_directory import ModelEntry, RunDirectory, SuiteEntry
+from kdeval.store.run_directory import RunDirectory, SuiteEntry
 
 __all__ = ["ModelSummary", "ReportDocument", "report_document"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSummary:
-    """One model of the run, without the paths and options of the machine that ran it.
-
-    Attributes:
-        price: as configured, None when unknown.
-    """
-
-    name: str
-    role: Literal["teacher", "student"]
-    type: str
-    fingerprint: str
-    requests: int
-    errors: int
-    parameters: int | None
-    bytes_on_disk: int | None
-    device: str | None
-    dtype: str | None
-    price: Mapping[str, float] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +106,7 @@ def report_document(
         confidence=comparison.confidence,
         limit=run.manifest.limit,
         text_included=include_text,
-        models=tuple(
-            _summary(entry, "student" if index else "teacher")
-            for index, entry in enumerate(run.manifest.models)
-        ),
+        models=model_summaries(run),
         suites=run.manifest.suites,
         metrics=comparison.metrics,
         students=students,
@@ -144,22 +121,6 @@ def report_document(
             same_limit=max_same,
         ),
         notes=comparison.notes,
-    )
-
-
-def _summary(entry: ModelEntry, role: Literal["teacher", "student"]) -> ModelSummary:
-    return ModelSummary(
-        name=entry.name,
-        role=role,
-        type=entry.type,
-        fingerprint=entry.fingerprint,
-        requests=entry.requests,
-        errors=entry.errors,
-        parameters=entry.parameters,
-        bytes_on_disk=entry.bytes_on_disk,
-        device=entry.device,
-        dtype=entry.dtype,
-        price=entry.price,
     )
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kdeval.compare.comparison import Cell, Comparison, ModelCalibration
-from kdeval.cost.figures import CostFigures
 from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
 from kdeval.report.gate_markdown import gate_blocks
 from kdeval.report.markdown_text import GITHUB_LIMIT, Block, code, compose, table, text
 from kdeval.report.numbers import (
     UNKNOWN,
-    bytes_text,
     confidence_text,
     count,
     counted,
@@ -20,12 +18,9 @@ from kdeval.report.numbers import (
     interval_text,
     number,
     p_value_text,
-    ratio_text,
     score_unit,
-    seconds_text,
-    usd_text,
 )
-from kdeval.stats.interval import Interval
+from kdeval.report.speed import speed_remarks, speed_rows
 
 __all__ = ["report_markdown"]
 
@@ -56,7 +51,7 @@ def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[B
         if reasons:
             yield Block(head="\n".join(f"- {reason}" for reason in reasons))
     yield from _calibration_blocks(student)
-    yield _speed_table(document, student)
+    yield from _speed_blocks(document, student)
 
 
 def _score_table(document: ReportDocument, cells: list[Cell], title: str) -> Block:
@@ -171,54 +166,21 @@ def _difference_rows(cell: Cell) -> Iterator[list[str]]:
     ]
 
 
-def _speed_table(document: ReportDocument, student: Comparison) -> Block:
-    rows = []
-    if student.latency is not None:
-        figures = student.latency
-        for name, ratio in figures.ratio.items():
-            rows.append(
-                [
-                    f"latency {text(name)} ({text(figures.source)}, {count(figures.n)} requests)",
-                    seconds_text(_estimate(figures.teacher.get(name))),
-                    seconds_text(_estimate(figures.student.get(name))),
-                    ratio_text(ratio),
-                ]
-            )
-    if student.cost is not None:
-        cost = student.cost
-        rows.append(
-            [
-                f"cost of 1,000 requests ({text(_cost_words(cost))})",
-                usd_text(cost.teacher_usd),
-                usd_text(cost.student_usd),
-                ratio_text(cost.ratio),
-            ]
-        )
-    teacher, model = document.models[0], document.model(student.student)
-    if model is not None:
-        for what, ours, theirs, shown in (
-            ("parameters", teacher.parameters, model.parameters, count),
-            ("weights on disk", teacher.bytes_on_disk, model.bytes_on_disk, bytes_text),
-        ):
-            if ours and theirs:
-                rows.append([what, shown(ours), shown(theirs), f"{theirs / ours:.2f}"])
-    rows.append(
+def _speed_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
+    rows = [
         [
-            f"requests that failed ({count(student.requests)} asked)",
-            number(student.teacher_error_share, "percent"),
-            number(student.error_share, "percent"),
-            UNKNOWN,
+            text(f"{row.name} ({row.note})" if row.note else row.name),
+            row.teacher,
+            row.student,
+            row.ratio_text,
         ]
-    )
-    return table(["", "teacher", "student", "student / teacher"], rows, title="Speed, cost, size")
-
-
-def _cost_words(cost: CostFigures) -> str:
-    return "; ".join(part for part in (cost.coverage, cost.reason or cost.basis) if part)
-
-
-def _estimate(interval: Interval | None) -> float | None:
-    return None if interval is None else interval.estimate
+        for row in speed_rows(document, student)
+    ]
+    header = ["", "teacher", "student", "student / teacher"]
+    yield table(header, rows, title="Speed, length, cost, size")
+    remarks = speed_remarks(document, student)
+    if remarks:
+        yield Block(head="\n".join(f"- {text(line)}" for line in remarks))
 
 
 def _note_blocks(document: ReportDocument) -> Iterator[Block]:

@@ -12,20 +12,17 @@ from kdeval.compare.comparison import ALL, Cell, Comparison, ModelCalibration
 from kdeval.gate.decision import GateDecision, Verdict
 from kdeval.records import Metric
 from kdeval.report.document import ReportDocument
+from kdeval.report.fitting_table import FittingTable
 from kdeval.report.numbers import (
-    UNKNOWN,
     confidence_text,
     count,
     difference_unit,
     interval_text,
     number,
-    ratio_text,
     score_unit,
-    seconds_text,
-    usd_text,
 )
 from kdeval.report.plain_text import one_line
-from kdeval.stats.interval import Interval
+from kdeval.report.speed import speed_remarks, speed_rows
 
 __all__ = ["gate_renderables", "report_renderables"]
 
@@ -97,11 +94,12 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
         yield calibration
         yield from (_text(line, style="dim") for line in _CALIBRATION_WORDS)
     yield Text()
-    yield _speed(student)
+    yield _speed(document, student)
+    yield from (_text(line, style="dim") for line in speed_remarks(document, student))
 
 
-def _scores(cells: Sequence[Cell], metric: Metric | None) -> Table:
-    table = _table("slice", "n", "teacher", "student", "majority", "retention")
+def _scores(cells: Sequence[Cell], metric: Metric | None) -> FittingTable:
+    table = FittingTable("slice", "n", "teacher", "student", "majority", "retention")
     unit = score_unit(cells, metric)
     for cell in cells:
         table.add_row(
@@ -115,10 +113,10 @@ def _scores(cells: Sequence[Cell], metric: Metric | None) -> Table:
     return table
 
 
-def _details(cells: Sequence[Cell], metric: Metric | None) -> Table:
+def _details(cells: Sequence[Cell], metric: Metric | None) -> FittingTable:
     unit = difference_unit(cells, metric)
     words = "points" if unit == "points" else "difference"
-    table = _table("slice", words, "lost", "gained", "missing", "agreement")
+    table = FittingTable("slice", words, "lost", "gained", "missing", "agreement")
     for cell in cells:
         flips = cell.flips
         agreement = None if cell.agreement is None else cell.agreement.estimate
@@ -154,10 +152,10 @@ def _reasons(cells: Sequence[Cell]) -> Iterator[Text]:
         yield _text(reason, style="yellow")
 
 
-def _calibration(cells: Sequence[Cell]) -> Table | None:
+def _calibration(cells: Sequence[Cell]) -> FittingTable | None:
     """Of the whole suites; the written report has the slices."""
-    table = _table("calibration", "model", "n", "right", "sure", "ECE", "perfect", "Brier")
-    table.add_column("scaled", justify="right", no_wrap=True)
+    headings = ("calibration", "model", "n", "right", "sure", "ECE", "perfect", "Brier", "scaled")
+    table = FittingTable(*headings)
     seen: set[str] = set()
     for cell in cells:
         if cell.calibration is None or cell.slice != ALL or cell.suite in seen:
@@ -182,45 +180,11 @@ def _calibration_row(side: ModelCalibration) -> list[str]:
     ]
 
 
-def _speed(student: Comparison) -> Table:
-    table = _table("", "teacher", "student", "student / teacher")
-    figures = student.latency
-    if figures is not None:
-        for name, ratio in figures.ratio.items():
-            table.add_row(
-                _text(f"latency {name} ({figures.source})"),
-                seconds_text(_estimate(figures.teacher.get(name))),
-                seconds_text(_estimate(figures.student.get(name))),
-                ratio_text(ratio),
-            )
-    cost = student.cost
-    if cost is not None:
-        coverage = "" if cost.coverage is None else f" ({cost.coverage})"
-        table.add_row(
-            f"cost of 1,000 requests{coverage}",
-            usd_text(cost.teacher_usd),
-            usd_text(cost.student_usd),
-            ratio_text(cost.ratio),
-        )
-    table.add_row(
-        f"failed of {count(student.requests)} requests",
-        number(student.teacher_error_share, "percent"),
-        number(student.error_share, "percent"),
-        UNKNOWN,
-    )
-    return table
-
-
-def _estimate(interval: Interval | None) -> float | None:
-    return None if interval is None else interval.estimate
-
-
-def _table(first: str, *others: str) -> Table:
-    """A bare table whose first column gives way, so that no figure is ever cut."""
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column(first, overflow="fold", min_width=5)
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
+def _speed(document: ReportDocument, student: Comparison) -> FittingTable:
+    table = FittingTable("", "teacher", "student", "student / teacher")
+    for row in speed_rows(document, student):
+        note = f" ({row.note})" if row.note else ""
+        table.add_row(_text(row.name + note), row.teacher, row.student, row.ratio_text)
     return table
 
 

@@ -1,0 +1,75 @@
+"""A table for terminals of any width: where its columns have no room, a row is a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from kdeval.report.numbers import UNKNOWN
+
+__all__ = ["FittingTable"]
+
+_LEAST = 5
+
+
+class FittingTable:
+    """A bare table of figures, none of which is ever cut.
+
+    The first column gives way as far as it can. Where that is not enough, each row stands by
+    itself: its name, and below it every figure that is known with its heading.
+
+    Attributes:
+        headings: of the columns.
+    """
+
+    def __init__(self, *headings: str, least: int = _LEAST) -> None:
+        self.headings = headings
+        self._least = least
+        self._rows: list[tuple[Text, ...]] = []
+
+    def add_row(self, *cells: str | Text) -> None:
+        """One cell a heading."""
+        if len(cells) != len(self.headings):
+            raise ValueError(f"{len(cells)} cells for {len(self.headings)} headings")
+        self._rows.append(tuple(Text(cell) if isinstance(cell, str) else cell for cell in cells))
+
+    @property
+    def row_count(self) -> int:
+        """Rows so far."""
+        return len(self._rows)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = self._table()
+        if Measurement.get(console, options.update(width=10_000), table).minimum <= (
+            options.max_width
+        ):
+            yield table
+        else:
+            yield from self._stacked()
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        wide = Measurement.get(console, options, self._table())
+        return Measurement(min(wide.minimum, options.max_width), wide.maximum)
+
+    def _table(self) -> Table:
+        table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column(self.headings[0], overflow="fold", min_width=self._least)
+        for name in self.headings[1:]:
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in self._rows:
+            table.add_row(*row)
+        return table
+
+    def _stacked(self) -> Sequence[RenderableType]:
+        parts: list[RenderableType] = []
+        for name, *figures in self._rows:
+            parts.append(name)
+            for heading, figure in zip(self.headings[1:], figures, strict=True):
+                if figure.plain != UNKNOWN:
+                    parts.append(Padding(Text(f"{heading} ").append_text(figure), (0, 0, 0, 2)))
+        return parts
