@@ -7,7 +7,7 @@ from typing import Literal
 
 from kdeval.models.causal.prompts import Split
 
-__all__ = ["TooLongError", "fit_prompt", "fit_split"]
+__all__ = ["TooLong", "TooLongError", "fit_prompt", "fit_split"]
 
 TooLong = Literal["error", "truncate"]
 

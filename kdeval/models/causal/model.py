@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import ModelError
@@ -17,12 +17,16 @@ from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.sampling import Writing, answered, writing
 from kdeval.models.causal.scoring import ContinuationScore, score_continuations
+from kdeval.models.causal.teacher_forcing import answer_split, forced_logits
 from kdeval.models.causal.token_choice import TokenChoice
 from kdeval.models.causal.writing import Writer
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import HalvingBatches, PeakMemory, choose_device, choose_dtype
 from kdeval.records import Response, Timing
 from kdeval.store.fingerprints import value_digest
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["CausalLM"]
 
@@ -84,6 +88,33 @@ class CausalLM:
             return score_continuations(
                 loaded.model, splits, batches=self._batches, device=self.device
             )
+
+    def vocabulary(self) -> Mapping[str, int]:
+        """Token to its number."""
+        found: Mapping[str, int] = self._loaded.tokenizer.get_vocab()
+        return found
+
+    def token_text(self, token: int) -> str:
+        """What the token writes; the piece of a character as U+FFFD."""
+        text: str = self._loaded.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+        return text
+
+    def answer_splits(
+        self, requests: Sequence[Request], answers: Sequence[str]
+    ) -> list[Split | str]:
+        """Each answer after its prompt, or why the model cannot read it."""
+        found: list[Split | str] = []
+        for request, answer in zip(requests, answers, strict=True):
+            try:
+                found.append(answer_split(request, answer, self._loaded, self._config.too_long))
+            except ValueError as error:
+                found.append(str(error))
+        return found
+
+    def teacher_forced(self, split: Split, *, most_logits: int) -> Iterator[torch.Tensor]:
+        """Logits before each token of the continuation, in pieces of at most so many numbers."""
+        tokens = max(1, most_logits // max(1, len(self._loaded.tokenizer)))
+        return forced_logits(self._loaded.model, split, tokens=tokens, device=self.device)
 
     def generate(self, requests: Sequence[Request]) -> list[Response]:
         """The answer to each prompt; of several samples the one that most agree with."""
