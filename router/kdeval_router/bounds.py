@@ -57,6 +57,19 @@ def mixture_log_capital(values: ArrayLike, limit: float) -> float:
     return _mixture(*_on_grid(x), max(limit, 0.0))
 
 
+def mixture_log_capitals(values: ArrayLike, limit: float) -> FloatArray:
+    """`mixture_log_capital` after each of the values, shape (n,), exact at every n."""
+    x = _unit_values(values)
+    if limit >= 1:
+        refuted = np.logical_or.accumulate(x < 1) if limit == 1 else np.ones(len(x), dtype=bool)
+        return np.where(refuted, np.inf, 0.0)
+    limit = max(limit, 0.0)
+    gains = (x - limit) / (1 - limit)
+    logs = np.cumsum(np.log1p(-np.outer(_STAKES, gains)), axis=1)
+    capitals: FloatArray = np.logaddexp.reduce(logs, axis=0) - math.log(len(_STAKES))
+    return capitals
+
+
 def upper_bound(values: ArrayLike, *, delta: float, gambler: Gambler = "wsr") -> float:
     """A number in [0, 1] that lies below the mean with probability at most `delta`.
 
