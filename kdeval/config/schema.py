@@ -16,6 +16,8 @@ from pydantic import (
 )
 
 from kdeval.config.base import NAME_PATTERN, Named, Strict
+from kdeval.config.series import SeriesConfig, check_series
+from kdeval.config.token_fidelity import TokenFidelityConfig
 from kdeval.config.transformers_models import (
     CausalLMConfig,
     ImageClassifierConfig,
@@ -38,6 +40,8 @@ __all__ = [
     "RecordedModelConfig",
     "RunConfig",
     "SequenceClassifierConfig",
+    "SeriesConfig",
+    "TokenFidelityConfig",
     "load_config",
 ]
 
@@ -189,6 +193,16 @@ class RunConfig(Strict):
     students: list[ModelConfig] = Field(min_length=1)
     costs: dict[str, Price] = Field(default_factory=dict, description="model name to its price")
     latency_probe: LatencyProbe | Literal[False] = LatencyProbe()
+    distillation_temperature: float = Field(
+        2.0, gt=0, le=100, description="KL and the like are reported at 1 and at this temperature"
+    )
+    token_fidelity: TokenFidelityConfig | None = Field(
+        None, description="compare causal_lm models token by token; true: with the defaults"
+    )
+    series: list[SeriesConfig] = Field(
+        default_factory=list,
+        description="models that belong together: checkpoints, chain, ladder, labels",
+    )
 
     @field_validator("teacher", mode="before")
     @classmethod
@@ -208,6 +222,13 @@ class RunConfig(Strict):
     def _probe(cls, value: Any) -> Any:
         return LatencyProbe() if value is True else value
 
+    @field_validator("token_fidelity", mode="before")
+    @classmethod
+    def _token_fidelity(cls, value: Any) -> Any:
+        if value is True:
+            return TokenFidelityConfig()
+        return None if value is False else value
+
     @model_validator(mode="after")
     def _names(self) -> RunConfig:
         names = [model.name for model in self.models]
@@ -218,6 +239,7 @@ class RunConfig(Strict):
                 raise ValueError(f"costs: there is no model {name!r}; {nearest(name, names)}")
         if len(set(self.suites)) < len(self.suites):
             raise ValueError("suites: a suite is listed twice")
+        check_series(self.series, teacher=self.teacher.name, students=names[1:])
         return self
 
     @property

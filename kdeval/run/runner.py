@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +24,13 @@ from kdeval.run.secrets import without_secrets
 from kdeval.store.fingerprints import value_digest
 from kdeval.store.pairs import write_pairs, write_samples
 from kdeval.store.predictions import PredictionStore
-from kdeval.store.run_directory import ModelEntry, RunManifest, SuiteEntry, write_manifest
+from kdeval.store.run_directory import (
+    ModelEntry,
+    RunManifest,
+    SeriesEntry,
+    SuiteEntry,
+    write_manifest,
+)
 from kdeval.suites.read import Suite, load_suite
 
 __all__ = ["Asked", "Progress", "RunInputs", "ask_models", "prepare", "write_run"]
@@ -41,6 +47,7 @@ class RunInputs:
 
     Attributes:
         fingerprints: model name to what its answers are stored under.
+        replicates: model name to which repeat of the requests it is asked; 0 where not named.
         warnings: what is odd but no error, a line each.
     """
 
@@ -50,6 +57,7 @@ class RunInputs:
     fingerprints: dict[str, str]
     limit: int | None
     warnings: tuple[str, ...] = ()
+    replicates: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +164,9 @@ def ask_models(
     for name, model in inputs.models.items():
         every: list[KeyedRequest] = []
         for suite in inputs.suites:
-            keys[name, suite.name] = keyed_requests(model, inputs.fingerprints[name], suite.samples)
+            keys[name, suite.name] = keyed_requests(
+                model, inputs.fingerprints[name], suite.samples, inputs.replicates.get(name, 0)
+            )
             every.extend(keys[name, suite.name])
         known = store.answered(dict.fromkeys(item.key for item in every))
         cached[name] = frozenset(known)
@@ -279,6 +289,7 @@ def _predictions(
             sample_id=item.request.sample_id,
             response_key=item.key,
             model_fingerprint=fingerprint,
+            replicate=item.request.replicate,
             response=responses.get(item.key, Response(error="not asked")),
             cached=item.key in asked.cached[name],
         )
@@ -308,6 +319,16 @@ def _manifest(inputs: RunInputs, asked: Asked, pairs: int) -> RunManifest:
         metrics=metrics,
         pairs=pairs,
         limit=inputs.limit,
+        distillation_temperature=config.distillation_temperature,
+        series=tuple(
+            SeriesEntry(
+                name=item.name,
+                kind=item.kind,
+                members=tuple(item.members),
+                steps=None if item.steps is None else tuple(item.steps),
+            )
+            for item in config.series
+        ),
     )
 
 
@@ -323,6 +344,7 @@ def _suite_entry(suite: Suite) -> SuiteEntry:
         slice_keys=tuple(sorted({key for sample in samples for key in sample.slices})),
         clustered=any(sample.cluster is not None for sample in samples),
         tasks=tuple(dict.fromkeys(sample.task for sample in samples)),
+        role=suite.config.role,
     )
 
 

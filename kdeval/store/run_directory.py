@@ -5,6 +5,8 @@ predictions.sqlite   every response, keyed by content: what makes a run resumabl
 samples.parquet      what was asked (text), one row a sample
 pairs.parquet        scored pairs, one row a (sample, student, metric)
 latency.parquet      the latency probe's single measurements, when one was made
+tokens.parquet       language models compared token by token, when that was asked for
+texts.parquet        the texts they were compared on, and the bits that each spends on them
 """
 
 from __future__ import annotations
@@ -13,15 +15,24 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
 from kdeval.errors import RunError
 from kdeval.records import Metric, RunHeader
 from kdeval.store.pairs import read_table
+from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE, read_settings
 
-__all__ = ["SCHEMA_VERSION", "ModelEntry", "RunDirectory", "RunManifest", "SuiteEntry"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "ModelEntry",
+    "RunDirectory",
+    "RunManifest",
+    "SeriesEntry",
+    "SuiteEntry",
+    "TokenTables",
+]
 
 SCHEMA_VERSION = 1
 
@@ -69,6 +80,21 @@ class SuiteEntry:
     slice_keys: tuple[str, ...] = ()
     clustered: bool = False
     tasks: tuple[str, ...] = ()
+    role: Literal["benchmark", "production"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesEntry:
+    """Models of the run in an order that means something, as configured.
+
+    Attributes:
+        steps: training step of each checkpoint, where configured.
+    """
+
+    name: str
+    kind: Literal["checkpoints", "chain", "ladder", "labels"]
+    members: tuple[str, ...]
+    steps: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +110,8 @@ class RunManifest:
     metrics: Mapping[str, Metric]
     pairs: int
     limit: int | None = None
+    distillation_temperature: float = 2.0
+    series: tuple[SeriesEntry, ...] = ()
     schema_version: int = SCHEMA_VERSION
     kind: str = "kdeval.run"
 
@@ -91,6 +119,19 @@ class RunManifest:
     def models(self) -> tuple[ModelEntry, ...]:
         """Teacher first, then the students in the config's order."""
         return (self.teacher, *self.students)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTables:
+    """Language models compared token by token; columns as in `kdeval.store.tokens`.
+
+    Attributes:
+        settings: "text" (teacher_output or reference), "temperature", and what they were made of.
+    """
+
+    settings: Mapping[str, Any]
+    tokens: pd.DataFrame
+    texts: pd.DataFrame
 
 
 class RunDirectory:
@@ -135,6 +176,17 @@ class RunDirectory:
         """Columns round (int), model (str), seconds (float); None when no probe was made."""
         file = self.path / "latency.parquet"
         return read_table(file) if file.exists() else None
+
+    def tokens(self) -> TokenTables | None:
+        """What was measured token by token; None when nothing was."""
+        settings = read_settings(self.path)
+        if settings is None:
+            return None
+        return TokenTables(
+            settings=settings,
+            tokens=read_table(self.path / TOKENS_FILE),
+            texts=read_table(self.path / TEXTS_FILE),
+        )
 
 
 def write_manifest(path: Path, manifest: RunManifest) -> None:
@@ -187,6 +239,18 @@ def _manifest_from(data: dict[str, Any]) -> RunManifest:
             "teacher": ModelEntry(**data["teacher"]),
             "students": tuple(ModelEntry(**entry) for entry in data["students"]),
             "suites": suites,
+            "series": tuple(_series_from(entry) for entry in data.get("series", ())),
             "metrics": {name: Metric(**entry) for name, entry in data["metrics"].items()},
+        }
+    )
+
+
+def _series_from(entry: dict[str, Any]) -> SeriesEntry:
+    steps = entry["steps"]
+    return SeriesEntry(
+        **{
+            **entry,
+            "members": tuple(entry["members"]),
+            "steps": None if steps is None else tuple(steps),
         }
     )

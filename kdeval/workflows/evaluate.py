@@ -15,8 +15,10 @@ from kdeval.run.requests import as_request
 from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
 from kdeval.store.predictions import PredictionStore, writer_lock
 from kdeval.store.run_directory import RunDirectory
+from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
+from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
-__all__ = ["Evaluated", "evaluate"]
+__all__ = ["Evaluated", "evaluate", "open_run_directory"]
 
 _OWN_FILES = (
     "run.json",
@@ -27,6 +29,8 @@ _OWN_FILES = (
     "samples.parquet",
     "pairs.parquet",
     "latency.parquet",
+    TOKENS_FILE,
+    TEXTS_FILE,
 )
 
 
@@ -106,12 +110,14 @@ def evaluate(
         raise UsageError(f"--limit {limit}: give at least 1")
     search = [Path.cwd()] if base is None else [base, Path.cwd()]
     inputs = prepare(config, limit=limit, search=search)
-    _open_directory(out, fresh)
+    warnings = (*inputs.warnings, *check_token_fidelity(inputs))
+    open_run_directory(out, fresh=fresh)
     with PredictionStore(out / "predictions.sqlite") as store:
         asked = ask_models(inputs, store, progress=progress)
         _probe_latency(inputs, out, progress)
+        run_token_fidelity(inputs, asked, store, out, progress)
         write_run(inputs, asked, store, out)
-    done = _evaluated(out, asked, inputs.warnings)
+    done = _evaluated(out, asked, warnings)
     if not done.without_answer:
         (out / _BEFORE_FRESH).unlink(missing_ok=True)
     return done
@@ -127,7 +133,7 @@ def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
     )
 
 
-def _open_directory(out: Path, fresh: bool) -> None:
+def open_run_directory(out: Path, *, fresh: bool = False) -> None:
     """Makes `out`, and refuses a directory that holds something other than a run."""
     if out.is_file():
         raise RunError(f"{out} is a file: give a directory with --out")

@@ -1,0 +1,1 @@
+"""White-box measures of models with open weights: they explain, and never gate."""
