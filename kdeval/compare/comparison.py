@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kdeval.compare.overall import Overall
+from kdeval.compare.relations import SeriesFigures, Standings, Transfer
 from kdeval.cost.figures import CostFigures
 from kdeval.latency.figures import LatencyFigures
 from kdeval.latency.token_times import TokenTimes
@@ -147,6 +149,7 @@ class Comparison:
     Attributes:
         error_share: share of the student's requests that ended in a recorded error.
         teacher_error_share: the same of the teacher.
+        overall: averages over the tasks of the run; None where fewer than two can be averaged.
         tokens: what both read and wrote; None where no model counts its tokens.
         token_times: time to the first token and between tokens; None where neither is known.
     """
@@ -161,6 +164,7 @@ class Comparison:
     requests: int
     tokens: TokenFigures | None = None
     token_times: TokenTimes | None = None
+    overall: Overall | None = None
 
     def cell(self, *, suite: str, metric: str, slice: str = ALL) -> Cell | None:
         """The cell of that name, or None."""
@@ -183,6 +187,9 @@ class RunComparison:
         confidence: two-sided confidence of every interval in it.
         metrics: metric name to what its number means.
         notes: what a reader must know before trusting the numbers (limits, assumptions).
+        between: the students against each other, where there are several.
+        series: checkpoints, chains, ladders and label kinds, as configured.
+        transfers: benchmark suites beside production suites, where suites have those roles.
     """
 
     name: str
@@ -191,6 +198,9 @@ class RunComparison:
     metrics: Mapping[str, Metric]
     students: tuple[Comparison, ...]
     notes: tuple[str, ...]
+    between: tuple[Standings, ...] = ()
+    series: tuple[SeriesFigures, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
     def student(self, name: str) -> Comparison | None:
         """The comparison of that student, or None."""

@@ -9,6 +9,8 @@ import numpy as np
 
 from kdeval.compare.calibration import compare_calibration
 from kdeval.compare.comparison import ALL, Cell, Comparison, RunComparison
+from kdeval.compare.macro import TaskPart, compare_tasks
+from kdeval.compare.related import related
 from kdeval.compare.selection import PairTable, Selection, load_pairs, select, selection_of
 from kdeval.cost.figures import cost_figures
 from kdeval.latency.figures import latency_figures
@@ -43,6 +45,7 @@ def compare_run(run: RunDirectory, *, confidence: float | None = None) -> RunCom
         metrics=run.manifest.metrics,
         students=students,
         notes=_notes(run, students),
+        **related(run, tables, students, confidence),
     )
 
 
@@ -52,20 +55,24 @@ def _compare_student(
     student: str,
     confidence: float,
 ) -> Comparison:
-    cells = []
+    cells: list[Cell] = []
+    parts: list[TaskPart] = []
     for suite in run.manifest.suites:
         for metric in suite.metrics:
             table = tables.get((student, suite.name, metric))
             if table is None:
                 continue
             for name in table.slices:
+                chosen = selection_of(table, name)
                 cells.append(
                     compare_cell(
-                        selection_of(table, name), suite=suite.name, slice=name,
+                        chosen, suite=suite.name, slice=name,
                         metric=run.manifest.metrics[metric], kind=table.kind,
                         confidence=confidence, seed=run.manifest.header.seed,
                     )
                 )  # fmt: skip
+                if metric == suite.metrics[0] and name in table.tasks:
+                    parts.append(TaskPart(suite.name, metric, name, chosen, cells[-1].retention))
     entry = next(entry for entry in run.manifest.students if entry.name == student)
     teacher = run.manifest.teacher
     return Comparison(
@@ -79,6 +86,7 @@ def _compare_student(
         requests=entry.requests,
         tokens=token_figures(run, student, confidence),
         token_times=token_times(run, student, confidence),
+        overall=compare_tasks(parts, run.manifest.metrics, confidence),
     )
 
 

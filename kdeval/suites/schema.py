@@ -39,6 +39,11 @@ class SuiteConfig(_Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     kind: Kind
     description: str | None = None
+    role: Literal["benchmark", "production"] | None = Field(
+        None,
+        description="with suites of both roles in a run, the report says what of a benchmark's "
+        "result holds in production",
+    )
     tags: list[str] = Field(default_factory=list)
     data: str = Field(description="JSONL, CSV, TSV (also .gz) or Parquet, relative to this file")
     id: str | None = Field(

@@ -1,0 +1,77 @@
+"""What relates the models of a run beyond each student and its teacher, all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from kdeval.compare.between import standings
+from kdeval.compare.comparison import Comparison
+from kdeval.compare.relations import SeriesFigures, Standings, Transfer
+from kdeval.compare.selection import PairTable
+from kdeval.compare.series import series_figures
+from kdeval.compare.sheet import ScoreSheet, score_sheet
+from kdeval.compare.transfer import transfers
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["Related", "related"]
+
+
+class Related(TypedDict):
+    """Fields of a `RunComparison`."""
+
+    between: tuple[Standings, ...]
+    series: tuple[SeriesFigures, ...]
+    transfers: tuple[Transfer, ...]
+
+
+def related(
+    run: RunDirectory,
+    tables: Mapping[tuple[str, str, str], PairTable],
+    students: Sequence[Comparison],
+    confidence: float,
+) -> Related:
+    """Students against each other, series, and benchmarks beside production; empty where none.
+
+    Args:
+        run: the run.
+        tables: from `load_pairs`.
+        students: each compared with the teacher.
+        confidence: of every interval, and of the claims of one table together.
+    """
+    manifest = run.manifest
+    roles = {suite.role for suite in manifest.suites}
+    wanted = len(students) > 1 or manifest.series or {"benchmark", "production"} <= roles
+    sheets = _sheets(run, tables) if wanted else []
+    return Related(
+        between=tuple(
+            standings(
+                sheet, students, metric=manifest.metrics[sheet.metric], confidence=confidence
+            )
+            for sheet in sheets
+            if len(students) > 1
+        ),
+        series=tuple(
+            series_figures(
+                entry, manifest=manifest, sheets=sheets, tables=tables, students=students,
+                confidence=confidence,
+            )
+            for entry in manifest.series
+        ),
+        transfers=transfers(
+            manifest.suites, sheets=sheets, students=students, metrics=manifest.metrics,
+            confidence=confidence,
+        ),
+    )  # fmt: skip
+
+
+def _sheets(
+    run: RunDirectory, tables: Mapping[tuple[str, str, str], PairTable]
+) -> list[ScoreSheet]:
+    teacher = run.manifest.teacher.name
+    found = [
+        score_sheet(tables, teacher=teacher, suite=suite.name, metric=metric)
+        for suite in run.manifest.suites
+        for metric in suite.metrics
+    ]
+    return [sheet for sheet in found if sheet is not None]
