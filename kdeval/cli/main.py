@@ -11,6 +11,7 @@ from io import TextIOWrapper
 import click
 
 from kdeval import __version__
+from kdeval.cli.aa import aa
 from kdeval.cli.demo import demo
 from kdeval.cli.gate import gate
 from kdeval.cli.report import report
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, report, gate, route, demo, schema):
+for _command in (run, aa, report, gate, route, demo, schema):
     cli.add_command(_command)
 
 

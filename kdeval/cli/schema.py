@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-NAMES = ("config", "suite", "policy", "report", "gate", "baseline", "router")
+NAMES = ("config", "suite", "policy", "report", "gate", "baseline", "noise-floor", "router")
 
 
 @click.command()

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from kdeval.compare.comparison import ALL, Missing
+from kdeval.compare.pair_table import PairTable, cluster_codes, load_pairs
+from kdeval.stats.aggregates import LENGTHS
 from kdeval.stats.calibration import brier_scores, log_losses
 from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["PairTable", "Probabilities", "Selection", "load_pairs", "select"]
+__all__ = [
+    "PairTable",
+    "Probabilities",
+    "Selection",
+    "cluster_codes",
+    "load_pairs",
+    "select",
+    "selection_of",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -47,6 +54,8 @@ class Selection:
         same: whether both outputs are equal; None when some output is unknown.
         teacher_outputs: codes of the outputs, comparable with `student_outputs`; None likewise.
         references: reference per sample, None where there is none.
+        statistics: sufficient statistics of teacher and student, shapes (n, k), where the metric
+            is no mean; its scores then only say how a sample went.
     """
 
     student: FloatArray
@@ -60,6 +69,7 @@ class Selection:
     references: NDArray[np.object_]
     chance: float | None
     probabilities: Probabilities | None
+    statistics: tuple[FloatArray, FloatArray] | None = None
 
     @property
     def n(self) -> int:
@@ -111,43 +121,6 @@ class Selection:
         return self.clusters[self.probabilities.rows]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairTable:
-    """Pairs of one (student, suite, metric) joined with their samples, in the suite's order.
-
-    Attributes:
-        slices: slice name ("domain=tweets") to the boolean mask of its rows; "all" comes first.
-    """
-
-    frame: pd.DataFrame
-    slices: Mapping[str, NDArray[np.bool_]]
-    kind: str
-    clustered: bool
-
-
-def load_pairs(run: RunDirectory) -> dict[tuple[str, str, str], PairTable]:
-    """(student, suite, metric) to its pairs; read once for a whole comparison."""
-    samples = run.samples(
-        ["suite", "sample_id", "kind", "reference", "cluster", "content_hash", "slices",
-         "labels", "choices", "reference_index"]
-    )  # fmt: skip
-    pairs = run.pairs()
-    order = samples.reset_index(names="order")
-    joined = pairs.merge(order, on=["suite", "sample_id"], how="inner", sort=False)
-    tables: dict[tuple[str, str, str], PairTable] = {}
-    clustered = {suite.name: suite.clustered for suite in run.manifest.suites}
-    for key, frame in joined.groupby(["student", "suite", "metric"], observed=True, sort=False):
-        student, suite, metric = (str(part) for part in key)
-        frame = frame.sort_values("order").reset_index(drop=True)
-        tables[student, suite, metric] = PairTable(
-            frame=frame,
-            slices=_slices(frame["slices"]),
-            kind=str(frame["kind"].iloc[0]),
-            clustered=clustered[suite],
-        )
-    return tables
-
-
 def select(
     run: RunDirectory, *, student: str, suite: str, metric: str, slice: str = ALL
 ) -> Selection | None:
@@ -162,44 +135,24 @@ def select(
 
 def selection_of(table: PairTable, slice: str = ALL) -> Selection:
     """The complete pairs of that slice; pairs with an error or without a score are counted."""
-    frame = table.frame[table.slices[slice]]
-    complete = frame["teacher_score"].notna() & frame["student_score"].notna()
-    kept = frame[complete]
-    teacher_codes, student_codes = _outputs(kept)
+    chosen = table.slices[slice]
+    rows = np.flatnonzero(chosen & table.complete)
+    teacher, student = (codes[rows] for codes in table.outputs)
+    answered = len(rows) > 0 and bool((teacher >= 0).all() and (student >= 0).all())
     return Selection(
-        teacher=kept["teacher_score"].to_numpy(dtype=float),
-        student=kept["student_score"].to_numpy(dtype=float),
-        clusters=_clusters(kept) if table.clustered else None,
-        ids=kept["sample_id"].to_numpy(dtype=object),
-        content_hashes=kept["content_hash"].to_numpy(dtype=object),
-        missing=_missing(frame[~complete]),
-        teacher_outputs=teacher_codes,
-        student_outputs=student_codes,
-        references=kept["reference"].to_numpy(dtype=object),
-        chance=_chance(kept),
-        probabilities=_probabilities(kept),
+        teacher=table.scores("teacher")[rows],
+        student=table.scores("student")[rows],
+        clusters=None if table.clusters is None else table.clusters[rows],
+        ids=table.ids[rows],
+        content_hashes=table.content_hashes[rows],
+        missing=_missing(table.frame[chosen & ~table.complete]),
+        teacher_outputs=teacher if answered else None,
+        student_outputs=student if answered else None,
+        references=table.references[rows],
+        chance=_chance(table.options[rows]),
+        probabilities=_probabilities(table, rows),
+        statistics=_statistics(table, rows),
     )
-
-
-def _slices(tags: pd.Series[Any]) -> dict[str, NDArray[np.bool_]]:
-    codes, values = pd.factorize(tags)
-    masks: dict[str, NDArray[np.bool_]] = {ALL: np.ones(len(tags), dtype=bool)}
-    members: dict[str, list[int]] = {}
-    for code, text in enumerate(values):
-        for key, value in json.loads(str(text)).items():
-            members.setdefault(f"{key}={value}", []).append(code)
-    for name in sorted(members):
-        masks[name] = np.isin(codes, members[name])
-    return masks
-
-
-def _clusters(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """Codes; a sample without a cluster is a cluster of its own."""
-    codes, _ = pd.factorize(frame["cluster"])
-    alone = codes < 0
-    codes = codes.astype(np.int64)
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
-    return codes
 
 
 def _missing(frame: pd.DataFrame) -> Missing:
@@ -224,48 +177,42 @@ def _missing(frame: pd.DataFrame) -> Missing:
     )
 
 
-def _outputs(frame: pd.DataFrame) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None]:
-    teacher, student = frame["teacher_output"], frame["student_output"]
-    if frame.empty or teacher.isna().any() or student.isna().any():
-        return None, None
-    codes, _ = pd.factorize(pd.concat([teacher, student], ignore_index=True))
-    codes = codes.astype(np.int64)
-    return codes[: len(frame)], codes[len(frame) :]
-
-
-def _chance(frame: pd.DataFrame) -> float | None:
+def _chance(options: NDArray[np.int64]) -> float | None:
     """Mean over the samples of 1 / number of labels or choices; None where some has neither."""
-    options = frame["labels"].astype(object).where(frame["labels"].notna(), frame["choices"])
-    if frame.empty or options.isna().any():
+    if not len(options) or not options.all():
         return None
-    counts = options.map(lambda text: len(json.loads(str(text))))
-    return float((1 / counts).mean())
+    return float((1 / options).mean())
 
 
-def _option_count(frame: pd.DataFrame) -> int | None:
-    """Number of labels or choices, when it is the same for every sample."""
-    for column in ("labels", "choices"):
-        values = frame[column].dropna().unique()
-        if len(values):
-            counts = {len(json.loads(str(value))) for value in values}
-            return counts.pop() if len(counts) == 1 else None
-    return None
-
-
-def _probabilities(frame: pd.DataFrame) -> Probabilities | None:
-    usable = frame["teacher_log_probs"].notna() & frame["student_log_probs"].notna()
-    usable &= frame["reference_index"].notna()
-    options = _option_count(frame[usable])
-    if not usable.any() or options is None:
+def _probabilities(table: PairTable, rows: NDArray[np.int64]) -> Probabilities | None:
+    """Of the samples with as many options each, where both models gave some."""
+    teacher, student = (table.lists.get(f"{side}_log_probs") for side in ("teacher", "student"))
+    if teacher is None or student is None:
         return None
-    rows = np.flatnonzero(usable.to_numpy())
-    kept = frame.iloc[rows]
+    labels = table.reference_indices[rows]
+    usable = (teacher.lengths[rows] >= 0) & (student.lengths[rows] >= 0) & (labels >= 0)
+    places = np.flatnonzero(usable)
+    kept = rows[places]
+    options = np.unique(table.options[kept])
+    if len(options) != 1:
+        return None
     return Probabilities(
-        rows=rows.astype(np.int64),
-        teacher=_normalised(np.stack(kept["teacher_log_probs"].tolist())),
-        student=_normalised(np.stack(kept["student_log_probs"].tolist())),
-        labels=kept["reference_index"].to_numpy(dtype=np.int64),
+        rows=places.astype(np.int64),
+        teacher=_normalised(teacher.matrix(kept, int(options[0]))),
+        student=_normalised(student.matrix(kept, int(options[0]))),
+        labels=labels[places],
     )
+
+
+def _statistics(table: PairTable, rows: NDArray[np.int64]) -> tuple[FloatArray, FloatArray] | None:
+    if table.aggregation == "mean":
+        return None
+    width = LENGTHS[table.aggregation]
+    sides = [table.lists.get(f"{side}_statistics") for side in ("teacher", "student")]
+    if not len(rows):
+        return np.empty((0, width)), np.empty((0, width))
+    teacher, student = (side.matrix(rows, width) for side in sides if side is not None)
+    return teacher, student
 
 
 def _normalised(log_probs: FloatArray) -> FloatArray:

@@ -12,7 +12,15 @@ import torch
 
 from kdeval.errors import ModelError
 
-__all__ = ["HalvingBatches", "PeakMemory", "choose_device", "choose_dtype"]
+__all__ = [
+    "HalvingBatches",
+    "PeakMemory",
+    "choose_device",
+    "choose_dtype",
+    "other_device",
+    "out_of_memory",
+    "release_memory",
+]
 
 Answer = TypeVar("Answer")
 
@@ -33,6 +41,15 @@ def choose_device(wanted: str, *, name: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def other_device(device: str) -> str | None:
+    """Another device that this machine has: the CPU of an accelerator, or the reverse; or None."""
+    if device != "cpu":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else None
 
 
 def choose_dtype(wanted: str, device: str, stored: Callable[[], Any]) -> str:
@@ -78,12 +95,10 @@ class HalvingBatches:
         try:
             return compute(chosen)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error) or len(chosen) == 1:
+            if not out_of_memory(error) or len(chosen) == 1:
                 raise
         self.limit = max(1, len(chosen) // 2)
-        gc.collect()
-        if self._device.startswith("cuda"):
-            torch.cuda.empty_cache()
+        release_memory(self._device)
         return None
 
 
@@ -151,7 +166,15 @@ def _resident(name: str) -> int | None:
     return None
 
 
-def _out_of_memory(error: BaseException) -> bool:
+def release_memory(device: str) -> None:
+    """Gives back what nothing refers to any more."""
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory, of whichever device, did not suffice."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return "out of memory" in str(error).lower() or "can't allocate memory" in str(error).lower()

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from kdeval_router.schema import RouterConfig
 from pydantic import BaseModel, TypeAdapter
 
+from kdeval.compare.noise_floor import NoiseFloor
 from kdeval.config.schema import RunConfig
 from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import GateDecision
@@ -16,7 +17,9 @@ from kdeval.suites.schema import SuiteConfig
 
 __all__ = ["SCHEMA_NAMES", "SchemaName", "json_schema"]
 
-SchemaName = Literal["config", "suite", "policy", "report", "gate", "baseline", "router"]
+SchemaName = Literal[
+    "config", "suite", "policy", "report", "gate", "baseline", "noise-floor", "router"
+]
 
 _DOCUMENTS: dict[SchemaName, tuple[type[Any], str]] = {
     "config": (RunConfig, "What `kdeval run` reads: kdeval.yaml"),
@@ -25,6 +28,7 @@ _DOCUMENTS: dict[SchemaName, tuple[type[Any], str]] = {
     "report": (ReportDocument, "A run, compared and perhaps judged: report.json"),
     "gate": (GateDecision, "One student against a policy: gate.json"),
     "baseline": (Baseline, "Scores that a later student is measured against: no text"),
+    "noise-floor": (NoiseFloor, "A model against itself: noise_floor/MODEL.json of `kdeval aa`"),
     "router": (RouterConfig, "A fitted router: router.yaml"),
 }
 SCHEMA_NAMES: tuple[SchemaName, ...] = tuple(_DOCUMENTS)

@@ -21,23 +21,25 @@ class KeyedRequest:
     request: Request
 
 
-def keyed_requests(model: Model, fingerprint: str, samples: Sequence[Sample]) -> list[KeyedRequest]:
+def keyed_requests(
+    model: Model, fingerprint: str, samples: Sequence[Sample], replicate: int = 0
+) -> list[KeyedRequest]:
     """One request a sample, in order; samples that ask the same share a key.
 
     The key covers what the model can see. A model whose answers depend on the sample's id
-    (`answers_by_id`) has the id in its keys too.
+    (`answers_by_id`) has the id in its keys too. Replicates have keys of their own, so that a
+    repeat is never served an earlier answer.
     """
     by_id = bool(getattr(model, "answers_by_id", False))
     keyed = []
     for sample in samples:
-        request = as_request(sample)
-        keyed.append(
-            KeyedRequest(key=response_key(fingerprint, _content(request, by_id)), request=request)
-        )
+        request = as_request(sample, replicate)
+        key = response_key(fingerprint, _content(request, by_id), replicate)
+        keyed.append(KeyedRequest(key=key, request=request))
     return keyed
 
 
-def as_request(sample: Sample) -> Request:
+def as_request(sample: Sample, replicate: int = 0) -> Request:
     """What a model may see of the sample: everything but the reference."""
     return Request(
         sample_id=sample.id,
@@ -46,6 +48,7 @@ def as_request(sample: Sample) -> Request:
         input=sample.input,
         labels=sample.labels or (),
         choices=sample.choices or (),
+        replicate=replicate,
         image=sample.image,
         stop=sample.stop,
         max_new_tokens=sample.max_new_tokens,

@@ -1,0 +1,324 @@
+"""How far one model differs from itself: the noise floor under every claimed difference.
+
+A model answered the same samples as configured and under changed conditions (another batch size,
+seed, dtype or device, or simply again). A difference between two models that is no larger than
+what one of them does to itself says nothing about the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kdeval.compare.comparison import ALL
+from kdeval.compare.selection import PairTable, Selection, cluster_codes, load_pairs, selection_of
+from kdeval.models.variants import Condition, NotVaried, Variant
+from kdeval.records import Metric, RunHeader
+from kdeval.stats.binomial import clopper_pearson
+from kdeval.stats.interval import Interval
+from kdeval.stats.moments import is_binary
+from kdeval.stats.paired import mean, paired_difference
+from kdeval.stats.self_agreement import self_agreement
+from kdeval.store.run_directory import RunDirectory
+
+__all__ = ["Floor", "NoiseFloor", "SelfDifference", "VariedCondition", "noise_floor"]
+
+KIND: Final = "kdeval.noise_floor"
+_POOLED: Mapping[Condition, str] = {"repeat": "asked again", "seed": "other seeds"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfDifference:
+    """One model against itself under one changed condition, on one slice by one metric.
+
+    Attributes:
+        n: samples that count on both sides.
+        n_missing: samples left out of both.
+        difference: changed minus as configured, paired.
+        flips: samples of which right became wrong or wrong right; None for other scores.
+        flip_rate: share of them, Clopper-Pearson without clusters.
+        scores_changed: samples whose score changed.
+        changed: share of samples whose output changed; None where outputs are unknown.
+        largest_probability_change: of any label or choice; None without probabilities.
+    """
+
+    suite: str
+    metric: str
+    slice: str
+    n: int
+    n_missing: int
+    clusters: int | None
+    score: float | None
+    changed_score: float | None
+    difference: Interval
+    flips: int | None
+    flip_rate: Interval | None
+    scores_changed: int
+    changed: Interval | None
+    largest_probability_change: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariedCondition:
+    """Everything found under one changed condition; `change` says which in words."""
+
+    condition: Condition
+    name: str
+    change: str
+    errors: int
+    cells: tuple[SelfDifference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The noise floor of one slice by one metric: the worst over all conditions.
+
+    Attributes:
+        n: samples, the fewest of any condition.
+        difference: largest absolute difference of the mean score that was measured.
+        difference_at_most: what it may be at the document's confidence; None: not bounded.
+        difference_under: the condition that this comes from, in words.
+        flip_rate: largest share of flips measured; None for scores that are not right or wrong.
+        flip_rate_at_most: the same at the document's confidence.
+        self_agreement: probability that two answers of the model are the same, under the
+            condition where that is lowest; the ceiling that an agreement is read against.
+        self_agreement_under: that condition.
+        anything_changed: whether any output or score changed at all.
+    """
+
+    suite: str
+    metric: str
+    slice: str
+    n: int
+    difference: float
+    difference_at_most: float | None
+    difference_under: str
+    flip_rate: float | None
+    flip_rate_at_most: float | None
+    self_agreement: Interval | None
+    self_agreement_under: str | None
+    largest_probability_change: float | None
+    anything_changed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoiseFloor:
+    """One model against itself: what `kdeval aa` writes.
+
+    Attributes:
+        fingerprint: of the model as configured; a report uses the floor only for that model.
+        confidence: two-sided, of every interval.
+        limit: the `--limit`, None when every sample was asked.
+        metrics: metric name to what its number means.
+        conditions: what was varied.
+        not_varied: what was not, and why.
+    """
+
+    model: str
+    fingerprint: str
+    name: str
+    header: RunHeader
+    confidence: float
+    limit: int | None
+    metrics: Mapping[str, Metric]
+    conditions: tuple[VariedCondition, ...]
+    not_varied: tuple[NotVaried, ...]
+    floors: tuple[Floor, ...]
+    schema_version: Literal[1] = 1
+    kind: Literal["kdeval.noise_floor"] = KIND
+
+    def floor(self, suite: str, metric: str, slice: str = ALL) -> Floor | None:
+        """The floor of that cell, or None."""
+        wanted = (suite, metric, slice)
+        return next((f for f in self.floors if (f.suite, f.metric, f.slice) == wanted), None)
+
+
+def noise_floor(
+    run: RunDirectory, variants: Sequence[Variant], not_varied: Sequence[NotVaried]
+) -> NoiseFloor:
+    """The document of a run whose students are its teacher under changed conditions.
+
+    Args:
+        run: with one student a variant, in the same order.
+        variants: what each student is.
+        not_varied: what could not be tried.
+    """
+    manifest = run.manifest
+    tables = load_pairs(run)
+    names = [entry.name for entry in manifest.students]
+    chosen = {
+        (*key, name): selection_of(table, name)
+        for key, table in tables.items()
+        for name in table.slices
+    }
+    cells = _places(tables)
+    conditions = tuple(
+        VariedCondition(
+            condition=variant.condition,
+            name=variant.name,
+            change=variant.change,
+            errors=entry.errors,
+            cells=tuple(
+                _against_itself(chosen[entry.name, *cell], cell, manifest.confidence)
+                for cell in cells
+            ),
+        )
+        for variant, entry in zip(variants, manifest.students, strict=True)
+    )
+    return NoiseFloor(
+        model=manifest.teacher.name,
+        fingerprint=manifest.teacher.fingerprint,
+        name=manifest.name,
+        header=manifest.header,
+        confidence=manifest.confidence,
+        limit=manifest.limit,
+        metrics=manifest.metrics,
+        conditions=conditions,
+        not_varied=tuple(not_varied),
+        floors=tuple(
+            _floor(index, conditions, tables, names, manifest.confidence)
+            for index in range(len(cells))
+        ),
+    )
+
+
+def _places(tables: Mapping[tuple[str, str, str], PairTable]) -> list[tuple[str, str, str]]:
+    """(suite, metric, slice) of every cell, in the run's order."""
+    found = (
+        (suite, metric, name)
+        for (_, suite, metric), table in tables.items()
+        for name in table.slices
+    )
+    return list(dict.fromkeys(found))
+
+
+def _against_itself(
+    chosen: Selection, cell: tuple[str, str, str], confidence: float
+) -> SelfDifference:
+    before, after, clusters = chosen.teacher, chosen.student, chosen.clusters
+    binary = chosen.n > 0 and is_binary(before) and is_binary(after)
+    moved = before != after
+    same = chosen.same
+    return SelfDifference(
+        suite=cell[0],
+        metric=cell[1],
+        slice=cell[2],
+        n=chosen.n,
+        n_missing=chosen.n_missing,
+        clusters=None if clusters is None else len(np.unique(clusters)),
+        score=float(before.mean()) if chosen.n else None,
+        changed_score=float(after.mean()) if chosen.n else None,
+        difference=paired_difference(before, after, clusters=clusters, confidence=confidence),
+        flips=int(moved.sum()) if binary else None,
+        flip_rate=_share(moved, clusters, confidence) if binary else None,
+        scores_changed=int(moved.sum()),
+        changed=None if same is None else _share(~same, clusters, confidence),
+        largest_probability_change=_largest_change(chosen),
+    )
+
+
+def _share(
+    events: NDArray[np.bool_], clusters: NDArray[np.int64] | None, confidence: float
+) -> Interval:
+    """Exact where samples are independent; else the cluster-robust interval of a rate."""
+    if clusters is None or len(np.unique(clusters)) == len(clusters):
+        return clopper_pearson(int(events.sum()), len(events), confidence=confidence)
+    return mean(events.astype(np.float64), clusters=clusters, confidence=confidence)
+
+
+def _largest_change(chosen: Selection) -> float | None:
+    found = chosen.probabilities
+    if found is None:
+        return None
+    return float(np.abs(np.exp(found.student) - np.exp(found.teacher)).max())
+
+
+def _floor(
+    index: int,
+    conditions: Sequence[VariedCondition],
+    tables: Mapping[tuple[str, str, str], PairTable],
+    students: Sequence[str],
+    confidence: float,
+) -> Floor:
+    cells = [(condition.change, condition.cells[index]) for condition in conditions]
+    first = cells[0][1]
+    bounds = [(_at_most(cell.difference), change) for change, cell in cells]
+    unbounded = [change for bound, change in bounds if bound is None]
+    worst, under = max((bound or 0.0, change) for bound, change in bounds)
+    rates = [cell.flip_rate for _, cell in cells if cell.flip_rate is not None]
+    agreement, agreed_under = _lowest_agreement(
+        conditions,
+        [tables[student, first.suite, first.metric] for student in students],
+        first.slice,
+        confidence,
+    )
+    return Floor(
+        suite=first.suite,
+        metric=first.metric,
+        slice=first.slice,
+        n=min(cell.n for _, cell in cells),
+        difference=max(abs(cell.difference.estimate or 0.0) for _, cell in cells),
+        difference_at_most=None if unbounded else worst,
+        difference_under=unbounded[0] if unbounded else under,
+        flip_rate=_largest(rate.estimate for rate in rates),
+        flip_rate_at_most=_largest(rate.high for rate in rates),
+        self_agreement=agreement,
+        self_agreement_under=agreed_under,
+        largest_probability_change=_largest(cell.largest_probability_change for _, cell in cells),
+        anything_changed=any(
+            cell.scores_changed or (cell.changed is not None and cell.changed.estimate)
+            for _, cell in cells
+        ),
+    )
+
+
+def _largest(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return max(known) if known else None
+
+
+def _at_most(difference: Interval) -> float | None:
+    if difference.low is None or difference.high is None:
+        return None
+    return max(abs(difference.low), abs(difference.high))
+
+
+def _lowest_agreement(
+    conditions: Sequence[VariedCondition],
+    tables: Sequence[PairTable],
+    slice: str,
+    confidence: float,
+) -> tuple[Interval | None, str | None]:
+    """Over the kinds of condition; repeats of one kind count as draws of one sample."""
+    found: list[tuple[float, int, Interval, str]] = []
+    kinds = [condition.condition for condition in conditions]
+    for kind in dict.fromkeys(kinds):
+        places = [place for place, item in enumerate(kinds) if item == kind]
+        agreement = _agreement([tables[place] for place in places], slice, confidence)
+        if agreement is not None and agreement.estimate is not None:
+            under = _POOLED[kind] if len(places) > 1 else conditions[places[0]].change
+            found.append((agreement.estimate, places[0], agreement, under))
+    if not found:
+        return None, None
+    _, _, lowest, under = min(found, key=lambda item: item[:2])
+    return lowest, under
+
+
+def _agreement(tables: Sequence[PairTable], slice: str, confidence: float) -> Interval | None:
+    """Of the configured answer and its repeats, on the samples that all of them answered."""
+    frames = [table.frame[table.slices[slice]] for table in tables]
+    outputs = pd.concat(
+        [frames[0]["teacher_output"], *(frame["student_output"] for frame in frames)], axis=1
+    )
+    known = outputs.notna().all(axis=1)
+    if not known.any():
+        return None
+    codes, _ = pd.factorize(outputs[known].to_numpy(dtype=object).ravel())
+    draws = codes.reshape(-1, len(frames) + 1).astype(np.int64)
+    clusters = cluster_codes(frames[0][known]) if tables[0].clustered else None
+    return self_agreement(list(draws), clusters=clusters, confidence=confidence)

@@ -1,0 +1,160 @@
+"""`kdeval aa`: real repeats, under keys of their own, and a document that a schema describes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+Kdeval = Callable[..., subprocess.CompletedProcess[str]]
+
+NOISY = '''\
+"""Right on 85 %, and off that by `noise` whenever it is asked."""
+import random
+from kdeval.records import Response
+
+class Noisy:
+    batch_size = 8
+    def __init__(self, name, noise=0.05, log=None):
+        self.name, self.noise, self.log = name, noise, log
+    @property
+    def fingerprint(self):
+        return f"noisy-{self.name}"
+    def classify(self, requests):
+        if self.log:
+            with open(self.log, "a") as handle:
+                handle.writelines(f"{self.name} {r.replicate} {len(requests)}\\n" for r in requests)
+        return [self._one(r) for r in requests]
+    def _one(self, request):
+        usual = random.Random(f"{self.name}|{request.text}").random() < 0.85
+        off = random.Random(f"{self.name}|{request.text}|{request.replicate}").random() < self.noise
+        right = "even" if int(request.text.split()[2]) % 2 == 0 else "odd"
+        wrong = "odd" if right == "even" else "even"
+        return Response(output=right if usual != off else wrong)
+'''
+
+
+@pytest.fixture
+def noisy(project: Path) -> Path:
+    """The project with a noisy teacher and a student that never wavers."""
+    (project / "noisy.py").write_text(NOISY)
+    config = {
+        "suites": ["suite.yaml"],
+        "latency_probe": False,
+        "teacher": {
+            "name": "big", "type": "noisy:Noisy", "options": {"name": "b", "log": "asked.log"}
+        },
+        "students": [
+            {"name": "small", "type": "noisy:Noisy", "options": {"name": "b", "noise": 0.0}}
+        ],
+    }  # fmt: skip
+    (project / "kdeval.yaml").write_text(json.dumps(config))
+    return project
+
+
+def _floor(project: Path, model: str = "big") -> dict[str, Any]:
+    text = (project / "runs" / "kdeval" / "noise_floor" / f"{model}.json").read_text()
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def test_repeats_are_real_and_asked_once(noisy: Path, kdeval: Kdeval) -> None:
+    """Every repeat reaches the model as its own replicate; a second call asks nothing, and the
+    run is served the answers as configured.
+    """
+    done = kdeval("aa", "kdeval.yaml", "--repeats", "2")
+    assert done.returncode == 0, done.stderr
+    assert "960 requests asked now" in done.stdout
+    asked = [line.split() for line in (noisy / "asked.log").read_text().splitlines()]
+    replicates = [int(replicate) for _, replicate, _ in asked]
+    assert (replicates.count(0), replicates.count(1), replicates.count(2)) == (480, 240, 240)
+    assert sum(size == "1" for _, _, size in asked) == 240
+    assert "0 requests asked now" in kdeval("aa", "kdeval.yaml", "--repeats", "2").stdout
+    assert "big: 0 answered now, 240 known" in kdeval("run", "kdeval.yaml").stdout
+
+
+def test_the_floor_is_what_the_answers_say(noisy: Path, kdeval: Kdeval) -> None:
+    """Flips, changes and self-agreement follow from the pairs; the batch size changes nothing."""
+    assert kdeval("aa", "kdeval.yaml", "--repeats", "2").returncode == 0
+    found = _floor(noisy)
+    batch, first, second = found["conditions"]
+    assert [item["condition"] for item in found["conditions"]] == ["batch_size", "repeat", "repeat"]
+    whole = [condition["cells"][0] for condition in (batch, first, second)]
+    assert whole[0]["flips"] == 0
+    assert whole[0]["flip_rate"]["method"] == "Clopper-Pearson"
+    for cell in whole[1:]:
+        assert 8 <= cell["flips"] <= 40  # 2 x 5 % x 95 % of 240 is 23
+        assert cell["changed"]["estimate"] == cell["flips"] / 240
+        assert cell["difference"]["estimate"] == pytest.approx(
+            cell["changed_score"] - cell["score"]
+        )
+    floor = found["floors"][0]
+    assert floor["flip_rate"] == max(cell["flips"] for cell in whole) / 240
+    assert floor["difference_at_most"] == max(
+        max(abs(cell["difference"]["low"]), abs(cell["difference"]["high"])) for cell in whole
+    )
+    assert floor["self_agreement_under"] == "asked again"
+    assert 0.85 < floor["self_agreement"]["estimate"] < 0.96
+    assert {floor["slice"] for floor in found["floors"]} == {"all", "length=long", "length=short"}
+    assert {item["condition"] for item in found["not_varied"]} == {"seed", "dtype", "device"}
+
+
+def test_the_document_keeps_to_its_schema(noisy: Path, kdeval: Kdeval) -> None:
+    """`kdeval schema noise-floor` describes what is written, and nothing else."""
+    assert kdeval("aa", "kdeval.yaml", "--limit", "40", "--vary", "repeat").returncode == 0
+    schema = json.loads(kdeval("schema", "noise-floor").stdout)
+    found = _floor(noisy)
+    jsonschema.validate(found, schema)
+    assert found["floors"][0]["n"] == 40
+    assert found["kind"] == "kdeval.noise_floor"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**found, "extra": 1}, schema)
+
+
+def test_every_model(noisy: Path, kdeval: Kdeval) -> None:
+    """`--model all` writes a file a model; a model that never wavers says so."""
+    done = kdeval("aa", "kdeval.yaml", "--model", "all", "--vary", "repeat")
+    assert done.returncode == 0, done.stderr
+    assert not _floor(noisy, "small")["floors"][0]["anything_changed"]
+    assert "nothing changed on 240 samples" in done.stdout
+    assert _floor(noisy, "big")["floors"][0]["anything_changed"]
+
+
+def test_recorded_models_cannot_be_varied(recorded_project: Path, kdeval: Kdeval) -> None:
+    """Neither alone nor all of them; nothing is written."""
+    for arguments in ((), ("--model", "all")):
+        done = kdeval("aa", "kdeval.yaml", *arguments)
+        assert done.returncode == 2
+        assert "its answers are recorded: it cannot be asked again" in done.stderr
+    assert not (recorded_project / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", "bog"), "did you mean 'big'?"),
+        (("--vary", "dtype"), "--vary dtype: big: kdeval does not know the dtype"),
+        (("--out", "suite.yaml"), "is a file"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    noisy: Path, kdeval: Kdeval, arguments: tuple[str, ...], words: str
+) -> None:
+    """Exit code 2 and the reason."""
+    done = kdeval("aa", "kdeval.yaml", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_a_model_that_is_down_has_no_noise_floor(noisy: Path, kdeval: Kdeval) -> None:
+    """A condition under which nothing was answered is an error, not a floor of zero."""
+    (noisy / "noisy.py").write_text(NOISY.replace("return [self._one", "1 / 0; return [self._one"))
+    done = kdeval("aa", "kdeval.yaml")
+    assert done.returncode == 2
+    assert "not one request was answered: ZeroDivisionError" in done.stderr
+    assert not (noisy / "runs" / "kdeval" / "noise_floor" / "big.json").exists()
