@@ -2,12 +2,22 @@
 
 from kdeval.stats.binomial import clopper_pearson, wilson
 from kdeval.stats.calibration import (
+    AgainstNull,
     CalibrationResult,
+    ConfidenceFigures,
+    brier_parts,
     brier_scores,
-    calibration,
+    calibration_summary,
+    classwise,
+    confidence_auroc,
+    confidence_figures,
     expected_calibration_error,
+    kept_at,
     log_losses,
+    proper_figures,
 )
+from kdeval.stats.calibration.calibrators.judged import judge_calibrator
+from kdeval.stats.distillation import distillation_temperature
 from kdeval.stats.fixed_sequence import (
     FixedSequence,
     fixed_sequence,
@@ -17,43 +27,66 @@ from kdeval.stats.fixed_sequence import (
 )
 from kdeval.stats.flips import FlipTable, cohen_kappa, flip_table
 from kdeval.stats.interval import Interval, one_sided
+from kdeval.stats.macro import TaskScores, macro_difference, macro_mean, macro_retention
+from kdeval.stats.p_value import retention_p_value
 from kdeval.stats.paired import agreement, mean, paired_difference, retention
 from kdeval.stats.power import samples_to_bound_mean, samples_to_pass, zero_flip_floor
 from kdeval.stats.quantiles import paired_median_ratio, paired_quantile_ratio, quantile
 from kdeval.stats.sequential import certify_below, e_cusum, lower_bound, upper_bound
+from kdeval.stats.several_tests import holm, shown_by_holm, smallest_of
+from kdeval.stats.sharpness import student_temperature
 from kdeval.stats.temperature import fit_temperature, scale
 
 __all__ = [
+    "AgainstNull",
     "CalibrationResult",
+    "ConfidenceFigures",
     "FixedSequence",
     "FlipTable",
     "Interval",
+    "TaskScores",
     "agreement",
+    "brier_parts",
     "brier_scores",
-    "calibration",
+    "calibration_summary",
     "certify_below",
+    "classwise",
     "clopper_pearson",
     "cohen_kappa",
+    "confidence_auroc",
+    "confidence_figures",
+    "distillation_temperature",
     "e_cusum",
     "expected_calibration_error",
     "fit_temperature",
     "fixed_sequence",
     "fixed_sequence_of_means",
     "flip_table",
+    "holm",
+    "judge_calibrator",
+    "kept_at",
     "log_losses",
     "lower_bound",
+    "macro_difference",
+    "macro_mean",
+    "macro_retention",
     "mean",
     "one_sided",
     "paired_difference",
     "paired_median_ratio",
     "paired_quantile_ratio",
+    "proper_figures",
     "quantile",
     "retention",
+    "retention_p_value",
     "samples_to_bound_mean",
     "samples_to_pass",
     "scale",
     "selective_start",
+    "shown_by_holm",
     "smallest_n",
+    "smallest_of",
+    "student_temperature",
     "upper_bound",
     "wilson",
     "zero_flip_floor",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from scipy.special import ndtri, stdtrit
 
 
@@ -10,6 +12,8 @@ def normal_critical(confidence: float) -> float:
     return -float(ndtri((1 - confidence) / 2))
 
 
-def t_critical(confidence: float, dof: int) -> float:
-    """The same for Student's t with `dof` degrees of freedom."""
+def t_critical(confidence: float, dof: float) -> float:
+    """The same for Student's t with `dof` degrees of freedom; infinitely many are the normal's."""
+    if math.isinf(dof):
+        return normal_critical(confidence)
     return -float(stdtrit(dof, (1 - confidence) / 2))

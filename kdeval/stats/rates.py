@@ -24,17 +24,25 @@ def ratio_of_rates(
 ) -> Interval:
     """Interval for mean(S - c) / mean(T - c); mean(T) above c, at least one sample."""
     m = moments([s - chance, t - chance], codes)
-    estimate, counts = float(m.means[0] / m.means[1]), _cells(t, s)
-    effect = _design_effects(t, s, codes, estimate)
+    statistic = ratio_statistic(t, s, codes, chance=chance)
+    method = "paired score above chance" if chance else "paired score (Nam-Blackwelder)"
+    domain = (None, None) if chance else (0.0, None)
+    return _inverted(statistic, float(m.means[0] / m.means[1]), m, confidence, method, domain)
+
+
+def ratio_statistic(
+    t: FloatArray, s: FloatArray, codes: IntArray | None, *, chance: float
+) -> Callable[[float], float]:
+    """Statistic of "mean(S - c) / mean(T - c) is theta", by theta; mean(T) above c."""
+    estimate, counts = float((s.mean() - chance) / (t.mean() - chance)), _cells(t, s)
+    effect = design_effects(t, s, codes, estimate)
 
     def statistic(theta: float) -> float:
         shift = chance * (1 - theta)
         values = (1 - theta - shift, 1 - shift, -theta - shift, -shift)
         return score_z(values, counts) / math.sqrt(effect(theta, theta < estimate))
 
-    method = "paired score above chance" if chance else "paired score (Nam-Blackwelder)"
-    domain = (None, None) if chance else (0.0, None)
-    return _inverted(statistic, estimate, m, confidence, method, domain)
+    return statistic
 
 
 def difference_of_rates(
@@ -43,7 +51,7 @@ def difference_of_rates(
     """Interval for mean(S) - mean(T), at least one sample."""
     m = moments([s - t], codes)
     estimate, counts = float(m.means[0]), _cells(t, s)
-    effect = _design_effects(t, s, codes, 1.0)
+    effect = design_effects(t, s, codes, 1.0)
 
     def statistic(delta: float) -> float:
         z = score_z((-delta, 1 - delta, -1 - delta, -delta), counts)
@@ -73,7 +81,7 @@ def _cells(t: FloatArray, s: FloatArray) -> tuple[float, float, float, float]:
     return both, student_only, teacher_only, len(t) - both - student_only - teacher_only
 
 
-def _design_effects(
+def design_effects(
     t: FloatArray, s: FloatArray, codes: IntArray | None, reference: float
 ) -> Callable[[float, bool], float]:
     """Design effect of S - theta T, by theta and whether theta lies below the estimate.
