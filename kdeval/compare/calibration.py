@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kdeval.compare.comparison import Calibration, ModelCalibration
 from kdeval.compare.selection import Selection
-from kdeval.stats.calibration import calibration
+from kdeval.stats.calibration import calibration_summary
 from kdeval.stats.interval import Interval
 from kdeval.stats.paired import paired_difference
 from kdeval.stats.temperature import fit_temperature, scale
@@ -110,7 +110,7 @@ def _model(
 def _figures(
     log_probs: NDArray[np.float64], labels: NDArray[np.int64], seed: int
 ) -> ModelCalibration:
-    found = calibration(log_probs, labels, rng=np.random.default_rng(seed))
+    found = calibration_summary(log_probs, labels, rng=np.random.default_rng(seed))
     return ModelCalibration(
         n=found.n,
         accuracy=found.accuracy,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kdeval.compare.selection import Selection
 from kdeval.stats.binomial import clopper_pearson
-from kdeval.stats.calibration_error import bin_codes
+from kdeval.stats.calibration.bins import bin_codes
 from kdeval.stats.interval import Interval
 
 __all__ = ["BINS", "Reliability", "ReliabilityBin", "reliability"]

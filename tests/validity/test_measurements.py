@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdeval.stats import calibration, paired_quantile_ratio, quantile
+from kdeval.stats import calibration_summary, paired_quantile_ratio, quantile
 
 pytestmark = pytest.mark.validity
 
@@ -39,5 +39,5 @@ def test_calibrated_models_are_rarely_called_miscalibrated(exact) -> None:
     for _ in range(trials):
         p = rng.dirichlet(np.full(3, 0.6), 150)
         labels = (rng.random((150, 1)) > p.cumsum(axis=1)[:, :-1]).sum(axis=1)
-        errors += calibration(np.log(p), labels, rng, simulations=99).ece_p_value <= 0.05
+        errors += calibration_summary(np.log(p), labels, rng, simulations=99).ece_p_value <= 0.05
     exact("calibration p-value", "calibrated, n = 150", errors, trials, 0.05)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss
 
-from kdeval.stats import brier_scores, calibration, expected_calibration_error, log_losses
+from kdeval.stats import brier_scores, calibration_summary, expected_calibration_error, log_losses
 
 
 def probabilities(rng: np.random.Generator, n: int, k: int) -> np.ndarray:
@@ -28,7 +28,7 @@ def test_brier_of_two_classes_is_the_binary_one() -> None:
 def test_impossible_label_is_counted_not_clipped(rng: np.random.Generator) -> None:
     logs = np.array([[0.0, -np.inf], [np.log(0.5)] * 2, [-np.inf, 0.0]])
     assert log_losses(logs, [1, 0, 1]).tolist() == [np.inf, pytest.approx(np.log(2)), 0.0]
-    result = calibration(logs, [1, 0, 1], rng)
+    result = calibration_summary(logs, [1, 0, 1], rng)
     assert result.log_loss is None
     assert result.infinite_log_losses == 1
     assert result.reason == "the label had probability 0 in 1 of 3 samples"
@@ -61,7 +61,7 @@ def test_null_matches_perfectly_calibrated_models(rng: np.random.Generator, n: i
         correct = rng.random(n) < top
         errors.append(expected_calibration_error(top, correct))
         y = np.where(correct, p.argmax(axis=1), p.argmin(axis=1))
-        result = result or calibration(np.log(p), y, rng)
+        result = result or calibration_summary(np.log(p), y, rng)
     assert result is not None
     standard_error = np.std(errors) / np.sqrt(60)
     assert result.ece_null == pytest.approx(np.mean(errors), abs=4 * standard_error)
@@ -70,9 +70,9 @@ def test_null_matches_perfectly_calibrated_models(rng: np.random.Generator, n: i
 def test_p_value_tells_calibrated_from_overconfident(rng: np.random.Generator) -> None:
     p = probabilities(rng, 2000, 2)
     y = (rng.random(2000) < p[:, 1]).astype(int)
-    assert calibration(np.log(p), y, rng).ece_p_value > 0.01
+    assert calibration_summary(np.log(p), y, rng).ece_p_value > 0.01
     sharp = p**3 / (p**3).sum(axis=1, keepdims=True)
-    overconfident = calibration(np.log(sharp), y, rng)
+    overconfident = calibration_summary(np.log(sharp), y, rng)
     assert overconfident.ece_p_value < 0.005
     assert overconfident.ece_equal_mass > 3 * overconfident.ece_null
 
@@ -84,8 +84,8 @@ def test_order_of_samples_and_names_of_classes_do_not_matter(n: int, k: int, see
     p, y = probabilities(rng, n, k).round(2) + 1e-6, rng.integers(0, k, n)
     p /= p.sum(axis=1, keepdims=True)
     order, names = rng.permutation(n), rng.permutation(k)
-    one = calibration(np.log(p), y, np.random.default_rng(1), simulations=20)
-    other = calibration(
+    one = calibration_summary(np.log(p), y, np.random.default_rng(1), simulations=20)
+    other = calibration_summary(
         np.log(p[order][:, np.argsort(names)]),
         names[y[order]],
         np.random.default_rng(1),
@@ -98,7 +98,7 @@ def test_order_of_samples_and_names_of_classes_do_not_matter(n: int, k: int, see
 
 
 def test_no_samples_and_bad_input(rng: np.random.Generator) -> None:
-    empty = calibration(np.zeros((0, 3)), np.zeros(0, dtype=int), rng)
+    empty = calibration_summary(np.zeros((0, 3)), np.zeros(0, dtype=int), rng)
     assert empty.reason == "no samples"
     assert empty.ece_p_value is None
     with pytest.raises(ValueError, match=r"row 1 sum to 0\.9"):

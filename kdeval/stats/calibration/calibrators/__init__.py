@@ -1,0 +1,1 @@
+"""Calibrators: from a confidence to the share of such answers that is right."""
