@@ -20,6 +20,7 @@ from kdeval.report.numbers import (
     p_value_text,
     score_unit,
 )
+from kdeval.report.overall import overall_notes, overall_rows, overall_title
 from kdeval.report.speed import speed_remarks, speed_rows
 
 __all__ = ["report_markdown"]
@@ -35,6 +36,7 @@ def report_markdown(document: ReportDocument, *, limit: int = GITHUB_LIMIT) -> s
         blocks.extend(gate_blocks(decision))
     for student in document.students:
         blocks.extend(_student_blocks(document, student))
+    blocks.extend(related_blocks(document))
     blocks.extend(_note_blocks(document))
     for examples in document.examples:
         blocks.extend(_example_blocks(document, examples))
@@ -44,6 +46,7 @@ def report_markdown(document: ReportDocument, *, limit: int = GITHUB_LIMIT) -> s
 def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
     yield Block(head=f"### {code(student.student)} against its teacher {code(student.teacher)}")
     level = confidence_text(document.confidence)
+    yield from _overall_blocks(student, level)
     for suite, metric in dict.fromkeys((cell.suite, cell.metric) for cell in student.cells):
         cells = [c for c in student.cells if (c.suite, c.metric) == (suite, metric)]
         yield _score_table(document, cells, f"{code(suite)}, {code(metric)}, intervals at {level}")
@@ -52,6 +55,17 @@ def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[B
             yield Block(head="\n".join(f"- {reason}" for reason in reasons))
     yield from _calibration_blocks(student)
     yield from _speed_blocks(document, student)
+
+
+def _overall_blocks(student: Comparison, level: str) -> Iterator[Block]:
+    found = student.overall
+    if found is None:
+        return
+    rows = [[text(label), figure] for label, figure in overall_rows(found)]
+    yield table(["", "figure"], rows, title=f"{overall_title(found)}, intervals at {level}")
+    notes = [f"- {text(note)}" for note in overall_notes(found)]
+    if notes:
+        yield Block(head="\n".join(notes))
 
 
 def _score_table(document: ReportDocument, cells: list[Cell], title: str) -> Block:

@@ -21,6 +21,7 @@ from kdeval.report.numbers import (
     number,
     score_unit,
 )
+from kdeval.report.overall import overall_notes, overall_rows, overall_title
 from kdeval.report.plain_text import one_line
 from kdeval.report.speed import speed_remarks, speed_rows
 
@@ -73,6 +74,7 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
     yield Text()
     yield _text(f"{student.student} against {student.teacher}", style="bold cyan")
     level = confidence_text(document.confidence)
+    yield from _overall(student, level)
     for suite, name in dict.fromkeys((cell.suite, cell.metric) for cell in student.cells):
         cells = [c for c in student.cells if (c.suite, c.metric) == (suite, name)]
         metric = document.metrics.get(name)
@@ -96,6 +98,16 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
     yield Text()
     yield _speed(document, student)
     yield from (_text(line, style="dim") for line in speed_remarks(document, student))
+
+
+def _overall(student: Comparison, level: str) -> Iterator[RenderableType]:
+    found = student.overall
+    if found is None:
+        return
+    yield Text()
+    yield _text(f"{overall_title(found)}, intervals at {level}")
+    yield from (_text(f"{label}: {figure}") for label, figure in overall_rows(found))
+    yield from (_text(note, style="yellow") for note in overall_notes(found))
 
 
 def _scores(cells: Sequence[Cell], metric: Metric | None) -> FittingTable:

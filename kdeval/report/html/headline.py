@@ -9,7 +9,9 @@ from kdeval.compare.comparison import ALL, Cell, Comparison
 from kdeval.report.document import ReportDocument
 from kdeval.report.html.figures import Figure, measured, ratio
 from kdeval.report.numbers import UNKNOWN, bytes_text, count, counted, seconds_text, usd_text
+from kdeval.report.overall import overall_notes
 from kdeval.report.plain_text import one_line
+from kdeval.report.speed import MEMORY, plain_ratio
 
 __all__ = ["DEFINITIONS", "Headline", "headlines"]
 
@@ -21,6 +23,16 @@ DEFINITIONS = {
     "worst": (
         "Worst slice: the slice with the lowest retention. The lowest of many estimates is partly "
         "low by chance: judge a slice by its interval, or name it in a policy beforehand."
+    ),
+    "macro": (
+        "Macro retention: the student's score averaged over the tasks, divided by the teacher's "
+        "averaged the same way. Every task counts once, however many samples it has; scores that "
+        "are not between 0 and 1 are not averaged."
+    ),
+    "worst_task": (
+        "Worst task: the task with the lowest retention. Its lower bound holds for every task: the "
+        "smallest of the tasks' bounds, which needs no correction; its upper bound is corrected "
+        "for having been picked among several."
     ),
     "agreement": (
         "Agreement: share of samples on which both give the same output, right or wrong."
@@ -34,10 +46,18 @@ DEFINITIONS = {
         "Cost ratio: the student's mean cost a request divided by the teacher's. 0.10 says that "
         "the same requests cost 10 % of what they did: 90 % saved."
     ),
+    "length": (
+        "Length ratio: the student's mean number of output tokens divided by the teacher's, over "
+        "the same requests; each model counts by its own tokenizer. At 1.80 a student whose tokens "
+        "take 0.45 of the teacher's time takes 0.81 of it a request: a verbose student eats its "
+        "own speed-up."
+    ),
     "size": (
         "Size ratio: the student's number of parameters (or bytes of weights on disk, where that "
-        "is said) divided by the teacher's. 0.60 says 60 % of the teacher's size, 40 % smaller."
+        "is said) divided by the teacher's. 0.60 says 60 % of the teacher's size, 40 % smaller. "
+        "Fewer bytes for each parameter (quantised weights) make the two ratios differ."
     ),
+    "memory": MEMORY,
 }
 
 _MOST_SUITES = 3
@@ -64,13 +84,36 @@ def headlines(document: ReportDocument, student: Comparison) -> tuple[Headline, 
     """Retention and agreement of each suite (the first few), the worst slice, and the ratios."""
     wholes = [cell for cell in student.cells if cell.slice == ALL]
     return (
+        *_macro(student),
         *_retentions(wholes),
         *_worst(student.cells),
         *_agreements(wholes),
         _time(student),
         _cost(student),
+        *_length(student),
         _size(document, student),
     )
+
+
+def _macro(student: Comparison) -> Iterator[Headline]:
+    found = student.overall
+    if found is None:
+        return
+    notes = "; ".join(overall_notes(found))
+    yield Headline(
+        definition="macro",
+        label="macro retention",
+        figure=measured(found.retention, "percent"),
+        note=f"mean of {counted(len(found.tasks), 'task')}" + (f"; {notes}" if notes else ""),
+    )
+    if found.worst is not None:
+        judged = len(found.tasks) - len(found.at_chance)
+        yield Headline(
+            definition="worst_task",
+            label="worst task",
+            figure=measured(found.worst, "percent"),
+            note=f"{one_line(found.worst_task or '', 80)}; lowest of {judged:,}",
+        )
 
 
 def _retentions(wholes: Sequence[Cell]) -> Iterator[Headline]:
@@ -147,27 +190,40 @@ def _cost(student: Comparison) -> Headline:
     )
 
 
+def _length(student: Comparison) -> Iterator[Headline]:
+    found = None if student.tokens is None else student.tokens.output
+    if found is None or found.ratio is None or found.teacher is None or found.student is None:
+        return
+    partly = f"; {found.coverage}" if found.n < found.total else ""
+    yield Headline(
+        definition="length",
+        label="length ratio, mean output",
+        figure=ratio(found.ratio),
+        note=f"{found.student:,.1f} against {found.teacher:,.1f} tokens a request{partly}",
+    )
+
+
 def _size(document: ReportDocument, student: Comparison) -> Headline:
     teacher, own = document.model(student.teacher), document.model(student.student)
     if teacher is not None and own is not None:
+        on_disk, share = "", 0.0
+        if teacher.bytes_on_disk and own.bytes_on_disk:
+            share = own.bytes_on_disk / teacher.bytes_on_disk
+            on_disk = f"{bytes_text(own.bytes_on_disk)} against {bytes_text(teacher.bytes_on_disk)}"
         if teacher.parameters and own.parameters:
+            also = f"; on disk {plain_ratio(share)}, {on_disk}" if on_disk else ""
             return _size_of(
                 "size ratio, parameters",
                 own.parameters / teacher.parameters,
-                f"{count(own.parameters)} against {count(teacher.parameters)} parameters",
+                f"{count(own.parameters)} against {count(teacher.parameters)} parameters{also}",
             )
-        if teacher.bytes_on_disk and own.bytes_on_disk:
-            return _size_of(
-                "size ratio, bytes on disk",
-                own.bytes_on_disk / teacher.bytes_on_disk,
-                f"{bytes_text(own.bytes_on_disk)} against {bytes_text(teacher.bytes_on_disk)}",
-            )
+        if on_disk:
+            return _size_of("size ratio, bytes on disk", share, on_disk)
     return _unknown("size", "size ratio", "the size of one of the models is unknown")
 
 
 def _size_of(label: str, value: float, note: str) -> Headline:
-    digits = 2 if value >= 0.1 else 3 if value >= 0.01 else 5
-    figure = Figure(text=f"{value:.{digits}f}", value=value)
+    figure = Figure(text=plain_ratio(value), value=value)
     return Headline(definition="size", label=label, figure=figure, note=note)
 
 
