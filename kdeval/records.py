@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "Aggregation",
     "Image",
     "Kind",
     "Message",
@@ -23,6 +24,10 @@ __all__ = [
     "Timing",
     "input_text",
 ]
+
+Aggregation = Literal["mean", "ratio_of_sums", "exp_ratio_of_sums", "macro_f1", "mcc", "bleu"]
+"""How a set is scored: by the mean of its samples' scores, or by a function of the sum of their
+sufficient statistics (`kdeval.stats.aggregates`)."""
 
 Kind = Literal["classification", "multiple_choice", "extraction", "generation"]
 
@@ -179,7 +184,8 @@ class Metric:
         low: smallest possible value, None when unbounded.
         high: largest possible value, None when unbounded.
         chance: score of guessing, where that is defined for the sample set.
-        aggregation: how scores of samples become the score of a set.
+        aggregation: how a set is scored. With any but "mean", a sample's own score only says how
+            it went there.
     """
 
     name: str
@@ -187,16 +193,21 @@ class Metric:
     low: float | None = 0.0
     high: float | None = 1.0
     chance: float | None = None
-    aggregation: Literal["mean"] = "mean"
+    aggregation: Aggregation = "mean"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A finite value, or None with the reason why there is none."""
+    """A finite value, or None with the reason why there is none.
+
+    Attributes:
+        statistics: sufficient statistics, where the metric's aggregation is no mean.
+    """
 
     scorer: str
     value: float | None
     reason: str | None = None
+    statistics: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

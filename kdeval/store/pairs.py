@@ -9,13 +9,15 @@ One row per (suite, sample, student, metric). Two files:
   output, score, score_reason, error, confidence, log_probs (list in the order of the suite's
   labels, or of the choices), input_tokens, output_tokens, reasoning_tokens, mean_log_prob,
   truncated, latency_s, first_token_s, between_tokens_s (no latency is written for a share of a
-  batch's time), cost_usd, cached.
+  batch's time), cost_usd, cached, statistics (sufficient statistics of the sample, where the
+  metric is no mean; absent in older runs).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from kdeval.store.images import IMAGE_FIELDS, image_row
 __all__ = [
     "PAIRS_SCHEMA",
     "SAMPLES_SCHEMA",
+    "read_columns",
     "read_table",
     "write_pairs",
     "write_samples",
@@ -53,6 +56,7 @@ _SIDE = (
     ("between_tokens_s", pa.float64()),
     ("cost_usd", pa.float64()),
     ("cached", pa.bool_()),
+    ("statistics", pa.list_(pa.float64())),
 )
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -145,6 +149,7 @@ def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -
         f"{side}_between_tokens_s": timing.between_tokens_s,
         f"{side}_cost_usd": response.cost_usd,
         f"{side}_cached": prediction.cached,
+        f"{side}_statistics": None if score.statistics is None else list(score.statistics),
     }
 
 
@@ -204,14 +209,34 @@ def write_samples(path: Path, samples: Iterable[Sample]) -> int:
     return _write(path, SAMPLES_SCHEMA, (_sample_row(sample) for sample in samples))
 
 
+def read_columns(path: Path, columns: list[str]) -> pa.Table:
+    """Those of the columns that the table has, its repeated texts as dictionaries.
+
+    Raises:
+        RunError: the file is missing or corrupted.
+    """
+    with _reading(path):
+        schema = pq.read_schema(path)
+        known = [name for name in columns if name in schema.names]
+        texts = [name for name in known if name.endswith("_output")]
+        return pq.read_table(path, columns=known, read_dictionary=texts)
+
+
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """The table of a run as a DataFrame; missing numbers are NaN only in here, inside pandas.
 
     Raises:
         RunError: the file is missing, corrupted, or lacks a column.
     """
-    try:
+    with _reading(path):
         frame: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
+    return frame
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise RunError(
             f"{path} is missing: the run did not finish; run the same `kdeval run` again"
@@ -221,4 +246,3 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
             f"{path} is corrupted ({error}); delete it and run the same `kdeval run` again: "
             "recorded predictions are kept"
         ) from error
-    return frame

@@ -5,6 +5,7 @@ predictions.sqlite   every response, keyed by content: what makes a run resumabl
 samples.parquet      what was asked (text), one row a sample
 pairs.parquet        scored pairs, one row a (sample, student, metric)
 latency.parquet      the latency probe's single measurements, when one was made
+looks.json           of a run that asks until a policy is decided: its plan and its looks
 tokens.parquet       language models compared token by token, when that was asked for
 texts.parquet        the texts they were compared on, and the bits that each spends on them
 """
@@ -18,10 +19,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
 
 from kdeval.errors import RunError
 from kdeval.records import Metric, RunHeader
-from kdeval.store.pairs import read_table
+from kdeval.store.looks import LOOKS_FILE, Looks, read_looks
+from kdeval.store.pairs import read_columns, read_table
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE, read_settings
 
 __all__ = [
@@ -99,7 +102,12 @@ class SeriesEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunManifest:
-    """What `run.json` holds."""
+    """What `run.json` holds.
+
+    Attributes:
+        look: of a run that asks until a policy is decided: which look (from 1) these samples are;
+            None for any other run.
+    """
 
     name: str
     header: RunHeader
@@ -110,6 +118,7 @@ class RunManifest:
     metrics: Mapping[str, Metric]
     pairs: int
     limit: int | None = None
+    look: int | None = None
     distillation_temperature: float = 2.0
     series: tuple[SeriesEntry, ...] = ()
     schema_version: int = SCHEMA_VERSION
@@ -172,10 +181,30 @@ class RunDirectory:
         """Columns of `kdeval.store.pairs.PAIRS_SCHEMA`; one row a (sample, student, metric)."""
         return read_table(self.path / "pairs.parquet", columns)
 
+    def pair_table(self, columns: list[str]) -> pa.Table:
+        """Those of the columns that the run has, as Arrow keeps them."""
+        return read_columns(self.path / "pairs.parquet", columns)
+
     def latencies(self) -> pd.DataFrame | None:
         """Columns round (int), model (str), seconds (float); None when no probe was made."""
         file = self.path / "latency.parquet"
         return read_table(file) if file.exists() else None
+
+    def looks(self) -> Looks | None:
+        """The looks that this run is one of; None for a run whose samples were fixed beforehand.
+
+        Raises:
+            RunError: they are missing or damaged, so that no bound of the run would be honest.
+        """
+        if self.manifest.look is None:
+            return None
+        looks = read_looks(self.path)
+        if looks is None or not 1 <= self.manifest.look <= looks.planned:
+            raise RunError(
+                f"{self.path} was asked until a policy was decided, but its {LOOKS_FILE} is "
+                "missing or of another run: without it no bound is honest"
+            )
+        return looks
 
     def tokens(self) -> TokenTables | None:
         """What was measured token by token; None when nothing was."""
