@@ -6,6 +6,7 @@ from kdeval.compare.comparison import RunComparison
 from kdeval.errors import ConfigError
 from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import GateDecision, RuleResult, Verdict, overall
+from kdeval.gate.looking import Looking
 from kdeval.gate.measure import measure
 from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.missing import samples_missing
@@ -44,18 +45,13 @@ def judge(
         ConfigError: listing every rule that asks for what the run or the baseline does not have.
     """
     chosen = chosen_student(comparison, policy, student)
-    targets = resolve(policy, chosen, comparison.metrics)
+    looking = Looking.at(run, policy, chosen.student, baseline)
+    slices = None if looking is None else looking.slices
+    targets = resolve(policy, chosen, comparison.metrics, slices)
     judged = Judged.from_run(run, chosen, baseline)
-    results: list[RuleResult] = []
-    problems: list[str] = []
-    for target in targets:
-        try:
-            results.append(_judge_rule(judged, target, policy))
-        except ConfigError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise ConfigError(problems)
-    rules = tuple(results)
+    rules = None if looking is None else looking.recorded()
+    if rules is None:
+        rules = _judge_rules(judged, targets, policy, looking)
     return GateDecision(
         verdict=overall(rules),
         run=comparison.name,
@@ -65,7 +61,23 @@ def judge(
         confidence=policy.confidence,
         rules=rules,
         header=comparison.header,
+        looks=None if looking is None else looking.summary(overall(rules) != "inconclusive"),
     )
+
+
+def _judge_rules(
+    judged: Judged, targets: tuple[Target, ...], policy: GatePolicy, looking: Looking | None
+) -> tuple[RuleResult, ...]:
+    results: list[RuleResult] = []
+    problems: list[str] = []
+    for target in targets:
+        try:
+            results.append(_judge_rule(judged, target, policy, looking))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+    return tuple(results)
 
 
 def _baseline_used(
@@ -76,15 +88,26 @@ def _baseline_used(
     return f"{baseline.name}: {baseline.student_for(student)}"
 
 
-def _judge_rule(judged: Judged, target: Target, policy: GatePolicy) -> RuleResult:
+def _judge_rule(
+    judged: Judged, target: Target, policy: GatePolicy, looking: Looking | None
+) -> RuleResult:
+    known = None if looking is None else looking.decided(target)
+    if known is not None:
+        return known
     rule = target.rule
     level, min_n, most = policy.level(rule), policy.least_n(rule), policy.most_missing(rule)
-    measured = measure(judged, target, level)
+    design = None
+    if looking is None:
+        measured = measure(judged, target, level)
+    else:
+        design = looking.design(judged, target, 1 - level)
+        level = looking.level(design)
+        measured = looking.measured(judged, target, level, design)
     interval = measured.interval
     incomplete = most is not None and not measured.exact and measured.share_missing > most
     verdict = "inconclusive" if incomplete else _verdict(target, measured, min_n)
     missing = None
-    if verdict == "inconclusive" and not incomplete:
+    if verdict == "inconclusive" and not incomplete and (looking is None or looking.last):
         missing = samples_missing(target, measured, level=level, min_n=min_n)
     at_least = rule.direction == "min"
     return RuleResult(
@@ -118,6 +141,8 @@ def _judge_rule(judged: Judged, target: Target, policy: GatePolicy) -> RuleResul
         samples_missing=missing,
         method=interval.method,
         floor=measured.floor,
+        design=design,
+        look=None if looking is None else looking.look,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Literal
 
 from kdeval.gate.policy import Direction, RuleMetric
 from kdeval.records import RunHeader
+from kdeval.stats.group_sequential import SequentialDesign
 
-__all__ = ["EXIT_CODES", "GateDecision", "RuleResult", "Verdict"]
+__all__ = ["EXIT_CODES", "GateDecision", "LooksSummary", "RuleResult", "Verdict"]
 
 Verdict = Literal["pass", "fail", "inconclusive"]
 
@@ -38,6 +39,9 @@ class RuleResult:
         samples_missing: about how many more would make an inconclusive rule pass at the present
             estimate; None where no number would, or where more of the same would not help.
         floor: the fewest samples with which this limit can be passed at all, where that is known.
+        design: in a run that asks until its policy is decided: how the rule's error is spread over
+            the looks; `confidence` is then that of the look, so that all of them keep 1 - alpha.
+        look: the look (from 1) that the bounds are of: the one that decided the rule, or the last.
     """
 
     rule: str
@@ -62,6 +66,51 @@ class RuleResult:
     samples_missing: int | None
     method: str
     floor: int | None
+    design: SequentialDesign | None = None
+    look: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LooksSummary:
+    """Which look at a growing run a decision is of.
+
+    Attributes:
+        planned: looks in all; with betting, as many as the present samples allow.
+        samples: asked so far.
+        samples_planned: asked at the last look.
+        covered: the policy, student and baseline are those fixed before the first look.
+        decided: every rule has passed at some look, or one has failed.
+    """
+
+    kind: Literal["obrien_fleming", "betting"]
+    look: int
+    planned: int
+    samples: int
+    samples_planned: int
+    covered: bool
+    decided: bool
+
+    @property
+    def text(self) -> str:
+        """What a reader must know about it."""
+        names = {"obrien_fleming": "O'Brien-Fleming", "betting": "betting"}
+        which = (
+            f"look {self.look} of {self.planned}"
+            if self.kind != "betting"
+            else (f"look {self.look}, any number of looks allowed")
+        )
+        said = (
+            f"{which} ({names[self.kind]}): {self.samples:,} of {self.samples_planned:,} samples "
+            "asked; every rule keeps its confidence over all looks together"
+        )
+        if not self.covered:
+            return (
+                f"{said}, but this is not the policy that the looks were planned for: its bounds "
+                "hold only if it was written before anybody looked"
+            )
+        if not self.decided and self.look < self.planned:
+            return f"{said}; not decided yet: the same `kdeval run` goes on"
+        return said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +123,7 @@ class GateDecision:
         baseline: name of the baseline's run and student, when a rule was measured against one.
         confidence: one-sided, of the rules that set none of their own.
         header: of the run that was judged.
+        looks: of a run that asks until its policy is decided; None: its samples were fixed before.
     """
 
     verdict: Verdict
@@ -84,6 +134,7 @@ class GateDecision:
     confidence: float
     rules: tuple[RuleResult, ...]
     header: RunHeader
+    looks: LooksSummary | None = None
     schema_version: Literal[1] = 1
     kind: Literal["kdeval.gate"] = "kdeval.gate"
 

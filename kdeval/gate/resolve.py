@@ -63,9 +63,18 @@ def chosen_student(
 
 
 def resolve(
-    policy: GatePolicy, student: Comparison, metrics: Mapping[str, Metric]
+    policy: GatePolicy,
+    student: Comparison,
+    metrics: Mapping[str, Metric],
+    slices: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Target, ...]:
     """Every rule with its place in the run; `each` and "tag=*" become one target a slice.
+
+    Args:
+        policy: the rules.
+        student: the student judged.
+        metrics: metric name to what its number means.
+        slices: suite to its slices where the run will have more than it has now.
 
     Raises:
         ConfigError: listing every rule that names what the run does not have.
@@ -75,7 +84,7 @@ def resolve(
     for index, rule in enumerate(policy.rules):
         place = f"rules.{index} ({rule.metric})"
         try:
-            targets.extend(_targets(place, rule, student, metrics))
+            targets.extend(_targets(place, rule, student, metrics, slices or {}))
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
@@ -84,7 +93,11 @@ def resolve(
 
 
 def _targets(
-    place: str, rule: Rule, student: Comparison, metrics: Mapping[str, Metric]
+    place: str,
+    rule: Rule,
+    student: Comparison,
+    metrics: Mapping[str, Metric],
+    slices: Mapping[str, tuple[str, ...]],
 ) -> Iterable[Target]:
     count = len(student.suites)
     if rule.whole_run:
@@ -110,6 +123,7 @@ def _targets(
         _check_direction(place, rule, score, metrics.get(score))
     scored = [cell for cell in cells if cell.metric == score]
     share = is_share(scored, metrics.get(score))
+    valid = slices.get(suite) or tuple(cell.slice for cell in scored)
     if rule.metric in ("difference", "baseline_difference"):
         check_difference(place, rule, widest_difference(metrics.get(score), share=share))
     return [
@@ -123,7 +137,7 @@ def _targets(
             share=share,
             suites_in_run=count,
         )
-        for name in _slices(place, rule.slice, tuple(cell.slice for cell in scored), suite)
+        for name in _slices(place, rule.slice, valid, suite)
     ]
 
 

@@ -49,6 +49,7 @@ class RunInputs:
         fingerprints: model name to what its answers are stored under.
         replicates: model name to which repeat of the requests it is asked; 0 where not named.
         warnings: what is odd but no error, a line each.
+        look: which of several looks (from 1) these suites are for; None: they are all there is.
     """
 
     config: RunConfig
@@ -57,6 +58,7 @@ class RunInputs:
     fingerprints: dict[str, str]
     limit: int | None
     warnings: tuple[str, ...] = ()
+    look: int | None = None
     replicates: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -319,6 +321,7 @@ def _manifest(inputs: RunInputs, asked: Asked, pairs: int) -> RunManifest:
         metrics=metrics,
         pairs=pairs,
         limit=inputs.limit,
+        look=inputs.look,
         distillation_temperature=config.distillation_temperature,
         series=tuple(
             SeriesEntry(

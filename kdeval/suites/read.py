@@ -66,9 +66,12 @@ class Suite:
 
     def limited(self, n: int, seed: int) -> Suite:
         """The suite with a stratified sample of `n`, and a fingerprint of its own."""
-        samples = stratified_sample(self.samples, n, seed)
+        return self.restricted(stratified_sample(self.samples, n, seed))
+
+    def restricted(self, samples: Sequence[Sample]) -> Suite:
+        """The suite with these of its samples only, and a fingerprint of its own."""
         fingerprint = _fingerprint(samples, _specs(self.config))
-        return dataclasses.replace(self, samples=samples, fingerprint=fingerprint)
+        return dataclasses.replace(self, samples=tuple(samples), fingerprint=fingerprint)
 
 
 def load_suite(path: str | Path) -> Suite:
