@@ -8,6 +8,7 @@ times as often as it says (n = 50); Hall's transformation takes the skewness out
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,7 +90,7 @@ def _ends(
     if np.abs(rest).max() <= 1e-12 * max(np.abs(a).max(), abs(estimate) * u.max()):
         return (None, None), "no sample differs from another: nothing bounds the error"
     ends = invert(
-        lambda theta: _hall_t(a - theta * u),
+        _hall_t(rest, u, estimate),
         estimate=estimate,
         critical=t_critical(confidence, len(a) - 1),
         floor=None if low is None else min(low, estimate),
@@ -98,13 +99,32 @@ def _ends(
     return ends, "the sizes of the samples differ too much at this n" if None in ends else None
 
 
-def _hall_t(d: FloatArray) -> float:
-    """The t statistic of a zero mean, without its skewness; monotone in t."""
-    n, mean = len(d), float(d.mean())
-    centred = d - mean
-    second = float((centred**2).mean())
-    if second == 0:
-        return math.copysign(math.inf, mean)
-    t = math.sqrt(n - 1) * mean / math.sqrt(second)
-    skew = float((centred**3).mean()) / second**1.5 / math.sqrt(n)
-    return t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6
+def _hall_t(rest: FloatArray, u: FloatArray, estimate: float) -> Callable[[float], float]:
+    """From theta to the t statistic of mean(A - theta U) = 0 without its skewness.
+
+    Moments of A - theta U are polynomials in theta - estimate; samples are looked at only once.
+
+    Args:
+        rest: A - estimate U.
+        u: units.
+        estimate: of theta.
+    """
+    n = len(rest)
+    mean_r, mean_u = float(rest.mean()), float(u.mean())
+    r, v = rest - mean_r, u - mean_u
+    second = (float((r * r).mean()), -2 * float((r * v).mean()), float((v * v).mean()))
+    third = (float((r**3).mean()), -3 * float((r * r * v).mean()),
+             3 * float((r * v * v).mean()), -float((v**3).mean()))  # fmt: skip
+
+    def statistic(theta: float) -> float:
+        delta = theta - estimate
+        mean = mean_r - delta * mean_u
+        variance = second[0] + delta * (second[1] + delta * second[2])
+        if variance <= 0:
+            return math.copysign(math.inf, mean) if mean else 0.0
+        cubes = third[0] + delta * (third[1] + delta * (third[2] + delta * third[3]))
+        t = math.sqrt(n - 1) * mean / math.sqrt(variance)
+        skew = cubes / variance**1.5 / math.sqrt(n)
+        return t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6
+
+    return statistic
