@@ -31,6 +31,11 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.option("--out", type=click.Path(path_type=Path), help="Directory to write [RUN/report].")
 @click.option("--policy", type=click.Path(path_type=Path), help="Judge every student by it, too.")
 @click.option("--router", type=click.Path(path_type=Path), help="Evaluate this router on RUN, too.")
+@click.option(
+    "--noise-floor",
+    type=click.Path(path_type=Path),
+    help="What `kdeval aa` wrote: a file or its directory.  [default: RUN/noise_floor, if any]",
+)
 @click.option("--no-text", is_flag=True, help="Leave out inputs, references, outputs, messages.")
 @click.option("--open", "open_it", is_flag=True, help="Open the HTML report in the browser.")
 def report(
@@ -39,6 +44,7 @@ def report(
     out: Path | None,
     policy: Path | None,
     router: Path | None,
+    noise_floor: Path | None,
     no_text: bool,
     open_it: bool,
 ) -> None:
@@ -53,6 +59,7 @@ def report(
         formats=formats,
         policy=policy,
         router=router,
+        noise_floor=noise_floor,
         include_text=not no_text,
     )
     written.show()

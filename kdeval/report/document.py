@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 from kdeval.compare.comparison import Cell, Comparison, RunComparison
+from kdeval.compare.noise_floor import NoiseFloor
+from kdeval.compare.relations import SeriesFigures, Standings, Transfer
 from kdeval.gate.decision import GateDecision
 from kdeval.records import Metric, RunHeader
 from kdeval.report.bounded import bounded
 from kdeval.report.details import StudentDetails, details_of
 from kdeval.report.examples import Examples, examples_of
 from kdeval.report.models import ModelSummary, model_summaries
+from kdeval.report.noise import SelfNoise, self_noise
 from kdeval.routing.evaluate import RouterEvaluation
 from kdeval.store.run_directory import RunDirectory, SuiteEntry
 
@@ -33,6 +36,9 @@ class ReportDocument:
         details: what is drawn rather than tabulated, one entry a student.
         router: an evaluation of a router on this run, when one was given.
         examples: samples behind the flip table, one entry a student.
+        between: the students against each other; empty with one.
+        series: checkpoints, chains, ladders and kinds of labels, as configured.
+        transfers: benchmark suites beside production suites.
     """
 
     name: str
@@ -49,6 +55,10 @@ class ReportDocument:
     router: RouterEvaluation | None
     examples: tuple[Examples, ...]
     notes: tuple[str, ...]
+    between: tuple[Standings, ...] = ()
+    series: tuple[SeriesFigures, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
+    noise: SelfNoise | None = None
     schema_version: Literal[1] = 1
     kind: Literal["kdeval.report"] = "kdeval.report"
 
@@ -83,6 +93,7 @@ def report_document(
     max_examples: int = 200,
     max_same: int = 40,
     router: RouterEvaluation | None = None,
+    noise_floors: Sequence[NoiseFloor] = (),
 ) -> ReportDocument:
     """Everything a rendering may show of `run`.
 
@@ -96,6 +107,7 @@ def report_document(
             drawn is settled by the run's seed.
         max_same: the same of samples that both got right, and that both got wrong.
         router: an evaluation of a router on this run.
+        noise_floors: of models of this run.
     """
     students = tuple(bounded(item, comparison.metrics) for item in comparison.students)
     if not include_text:
@@ -121,6 +133,10 @@ def report_document(
             same_limit=max_same,
         ),
         notes=comparison.notes,
+        noise=self_noise(comparison, noise_floors),
+        between=comparison.between,
+        series=comparison.series,
+        transfers=comparison.transfers,
     )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from kdeval.compare.noise_floor import KIND, NoiseFloor
-from kdeval.errors import RunError
+from kdeval.errors import RunError, UsageError
 from kdeval.report.strict_json import write_json
-from kdeval.store.run_directory import RunManifest
+from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["matching_floors", "noise_floor_file", "read_noise_floors", "write_noise_floor"]
+__all__ = ["noise_floor_file", "noise_floors_for", "read_noise_floors", "write_noise_floor"]
 
 FOLDER = "noise_floor"
 
@@ -45,28 +45,48 @@ def read_noise_floors(path: Path) -> tuple[NoiseFloor, ...]:
     return tuple(_read(file) for file in files)
 
 
-def matching_floors(
-    floors: Sequence[NoiseFloor], manifest: RunManifest
+def noise_floors_for(
+    run: RunDirectory, path: Path | None
 ) -> tuple[tuple[NoiseFloor, ...], tuple[str, ...]]:
-    """Those of models of the run, and why each other one is not used."""
-    models = {entry.name: entry.fingerprint for entry in manifest.models}
-    matching: list[NoiseFloor] = []
+    """Floors of models of `run`, and why others are not used.
+
+    Args:
+        run: whose models they must be, by name and fingerprint.
+        path: what the user named; None: what lies in the run's own directory, if anything.
+
+    Raises:
+        UsageError: what the user named is of another model.
+        RunError: a file cannot be read.
+    """
+    if path is None and not (run.path / FOLDER).is_dir():
+        return (), ()
+    models = {entry.name: entry.fingerprint for entry in run.manifest.models}
+    found: list[NoiseFloor] = []
     problems: list[str] = []
-    for floor in floors:
-        if floor.model not in models:
-            problems.append(
-                f"the noise floor is of {floor.model!r}, which is no model of this run "
-                f"({', '.join(models)})"
-            )
-        elif floor.fingerprint != models[floor.model]:
-            problems.append(
-                f"the noise floor is of another {floor.model!r} (fingerprint "
-                f"{floor.fingerprint[:12]}, in this run {models[floor.model][:12]}): measure it "
-                "again with `kdeval aa`"
-            )
+    for floor in read_noise_floors(path or run.path):
+        problem = _mismatch(floor, models)
+        if problem is None:
+            found.append(floor)
+        elif path is not None:
+            raise UsageError(f"{path}: {problem}")
         else:
-            matching.append(floor)
-    return tuple(matching), tuple(problems)
+            problems.append(f"Left out: {problem}.")
+    return tuple(found), tuple(problems)
+
+
+def _mismatch(floor: NoiseFloor, models: Mapping[str, str]) -> str | None:
+    if floor.model not in models:
+        return (
+            f"the noise floor is of {floor.model!r}, which is no model of this run "
+            f"({', '.join(models)})"
+        )
+    if floor.fingerprint != models[floor.model]:
+        return (
+            f"the noise floor is of another {floor.model!r} (fingerprint "
+            f"{floor.fingerprint[:12]}, in this run {models[floor.model][:12]}): measure it again "
+            "with `kdeval aa`"
+        )
+    return None
 
 
 def _read(file: Path) -> NoiseFloor:

@@ -8,9 +8,15 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kdeval.compare.comparison import ALL
-from kdeval.compare.noise_floor import Floor, NoiseFloor, SelfDifference
-from kdeval.gate.quantity import unit_of
+from kdeval.compare.comparison import ALL, Comparison
+from kdeval.compare.noise_floor import NoiseFloor, SelfDifference
+from kdeval.report.noise import SelfNoise
+from kdeval.report.noise_words import (
+    ceiling_lines,
+    difference_unit_of,
+    floor_sentence,
+    warning_lines,
+)
 from kdeval.report.numbers import (
     UNKNOWN,
     confidence_text,
@@ -19,7 +25,7 @@ from kdeval.report.numbers import (
 )
 from kdeval.report.plain_text import one_line
 
-__all__ = ["floor_sentence", "noise_renderables"]
+__all__ = ["noise_renderables", "student_noise"]
 
 
 def noise_renderables(floor: NoiseFloor) -> Iterator[RenderableType]:
@@ -47,35 +53,19 @@ def _table(noise: NoiseFloor, index: int) -> Table:
     return table
 
 
-def floor_sentence(noise: NoiseFloor, floor: Floor) -> str:
-    """The floor of one cell: what any difference must exceed to be one."""
-    share = _is_share(noise, floor.metric, floor.flip_rate is not None)
-    unit = unit_of("difference", share=share)
-    where = f"{floor.suite} by {floor.metric}"
-    if not floor.anything_changed:
-        return (
-            f"{where}: nothing changed on {floor.n:,} samples; a difference of at most "
-            f"{_size(floor.difference_at_most, unit)} could have gone unseen"
-        )
-    said = (
-        f"{where}: {noise.model} differs from itself by {_size(floor.difference, unit)}, at most "
-        f"{_size(floor.difference_at_most, unit)} ({floor.difference_under})"
-    )
-    if floor.self_agreement is not None:
-        said += f"; it agrees with itself on {interval_text(floor.self_agreement, 'percent')}"
-    return said
-
-
-def _size(value: float | None, unit: str) -> str:
-    """An absolute difference, without a sign."""
-    if value is None:
-        return UNKNOWN
-    return f"{value * 100:.1f} points" if unit == "points" else f"{value:.3f}"
+def student_noise(noise: SelfNoise | None, student: Comparison) -> Iterator[RenderableType]:
+    """What a report's terminal says of it: warnings, then the ceiling of agreement."""
+    lines = [
+        *((line, "yellow") for line in warning_lines(noise, student)),
+        *((line, "dim") for line in ceiling_lines(noise, student)),
+    ]
+    if lines:
+        yield Text()
+    yield from (Text(one_line(line), style=style) for line, style in lines)
 
 
 def _figures(noise: NoiseFloor, cell: SelfDifference) -> list[str]:
-    share = _is_share(noise, cell.metric, cell.flips is not None)
-    unit = unit_of("difference", share=share)
+    unit = difference_unit_of(noise, cell.metric, binary=cell.flips is not None)
     change = cell.largest_probability_change
     return [
         count(cell.n),
@@ -84,8 +74,3 @@ def _figures(noise: NoiseFloor, cell: SelfDifference) -> list[str]:
         interval_text(cell.changed, "percent"),
         UNKNOWN if change is None else f"{change:.2g}",
     ]
-
-
-def _is_share(noise: NoiseFloor, metric: str, binary: bool) -> bool:
-    known = noise.metrics.get(metric)
-    return binary or (known is not None and (known.low, known.high) == (0.0, 1.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from kdeval.report.document import ReportDocument, report_document
 from kdeval.report.gate_markdown import append_step_summary
 from kdeval.report.junit import write_junit
 from kdeval.report.markdown import report_markdown
+from kdeval.report.noise_file import noise_floors_for
 from kdeval.report.output_file import write_whole, writing
 from kdeval.report.strict_json import write_json
 from kdeval.report.terminal import gate_renderables, report_renderables
@@ -84,6 +85,7 @@ def write_report(
     formats: Sequence[str],
     policy: Path | None = None,
     router: Path | None = None,
+    noise_floor: Path | None = None,
     include_text: bool = True,
 ) -> WrittenReport:
     """The report of `run`, its files in `out`.
@@ -94,16 +96,27 @@ def write_report(
         formats: of "html", "md", "json", "baseline".
         policy: a gate policy; with it, every student (or the policy's) is judged.
         router: what `kdeval route fit` wrote; with it, the router is evaluated on the run.
+        noise_floor: what `kdeval aa` wrote; None: what lies in the run's own directory.
         include_text: whether inputs, references and outputs may stand in the files.
+
+    Raises:
+        UsageError: `noise_floor` is of other models than the run's.
     """
     opened = RunDirectory.open(run)
     comparison = compare_run(opened)
+    floors, unused = noise_floors_for(opened, noise_floor)
+    comparison = replace(comparison, notes=(*comparison.notes, *unused))
     decisions = () if policy is None else _judge_all(opened, comparison, load_policy(policy))
     routed = None
     if router is not None:
         routed = evaluate_router(router, opened, confidence=comparison.confidence)
     document = report_document(
-        opened, comparison, decisions, include_text=include_text, router=routed
+        opened,
+        comparison,
+        decisions,
+        include_text=include_text,
+        router=routed,
+        noise_floors=floors,
     )
     _make(out)
     files = []

@@ -1,0 +1,81 @@
+"""The noise floor in sentences, the same in every rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdeval.compare.comparison import ALL, Comparison
+from kdeval.compare.noise_floor import Floor, NoiseFloor
+from kdeval.gate.quantity import Unit, number_text, unit_of
+from kdeval.report.noise import NoiseWarning, SelfNoise
+from kdeval.report.numbers import UNKNOWN, confidence_text, counted, interval_text
+
+__all__ = ["ceiling_lines", "difference_unit_of", "floor_sentence", "warning_lines"]
+
+_SLICES = 6
+
+
+def difference_unit_of(noise: NoiseFloor, metric: str, *, binary: bool) -> Unit:
+    """How differences of that metric are written."""
+    known = noise.metrics.get(metric)
+    share = binary or (known is not None and (known.low, known.high) == (0.0, 1.0))
+    return unit_of("difference", share=share)
+
+
+def floor_sentence(noise: NoiseFloor, floor: Floor) -> str:
+    """The floor of one cell: what a difference must exceed to say anything."""
+    unit = difference_unit_of(noise, floor.metric, binary=floor.flip_rate is not None)
+    where = f"{floor.suite} by {floor.metric}"
+    most = floor.difference_at_most
+    written = UNKNOWN if most is None else number_text(most, unit).lstrip("+")
+    level = confidence_text(noise.confidence)
+    if not floor.anything_changed:
+        return (
+            f"{where}: {noise.model} answered {counted(floor.n, 'sample')} alike whenever it was "
+            f"asked; on others it may differ from itself by at most {written}, with {level} "
+            "confidence"
+        )
+    return (
+        f"{where}: {noise.model} differs from itself by "
+        f"{number_text(floor.difference, unit).lstrip('+')}, at most {written} with {level} "
+        f"confidence ({floor.difference_under})"
+    )
+
+
+def ceiling_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]:
+    """How far the teacher agrees with itself, a line a suite: what an agreement is read against."""
+    floors = None if noise is None else noise.of(student.teacher)
+    seen: set[str] = set()
+    for floor in () if floors is None else floors.floors:
+        known = floor.self_agreement
+        if floor.slice != ALL or floor.suite in seen or known is None:
+            continue
+        seen.add(floor.suite)
+        yield (
+            f"{floor.suite}: {student.teacher} agrees with itself on "
+            f"{interval_text(known, 'percent')} of the samples ({floor.self_agreement_under}): "
+            "the ceiling of an agreement with it"
+        )
+
+
+def warning_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]:
+    """Figures of that student below the noise floor: whole suites each, slices by their names."""
+    if noise is None:
+        return
+    found = noise.warnings_for(student.student)
+    for item in found:
+        if item.slice == ALL:
+            yield f"below the noise floor: {item.suite} by {item.metric}: {item.text}"
+    slices = [item for item in found if item.slice != ALL and item.quantity == "difference"]
+    if slices:
+        yield _slices(slices)
+
+
+def _slices(found: list[NoiseWarning]) -> str:
+    named = ", ".join(f"{item.suite} {item.slice}" for item in found[:_SLICES])
+    more = f" and {len(found) - _SLICES} more" if len(found) > _SLICES else ""
+    verb = "lies" if len(found) == 1 else "lie"
+    return (
+        f"{counted(len(found), 'difference')} of single slices {verb} below the noise floor: "
+        f"{named}{more}"
+    )
