@@ -33,7 +33,7 @@ class PairedMeans:
         student: the same of the student.
         ratio: mean of the student / mean of the teacher; None where one is unknown, the teacher's
             is 0, or a ratio of it says nothing.
-        reason: why a figure is None.
+        reason: why a figure, or an end of the ratio, is None.
     """
 
     n: int
@@ -210,11 +210,26 @@ def _means(
     if counted in ("input_tokens", "output_tokens"):
         clusters = cluster_codes(rows[both])
         ratio = length_ratio(teacher, own, clusters=clusters, confidence=confidence)
+        if counted == "input_tokens" and (teacher == own).all():
+            ratio = _same_inputs(len(own), confidence)
     return PairedMeans(
         n=int(both.sum()),
         total=total,
         teacher=float(teacher.mean()),
         student=float(own.mean()),
         ratio=ratio,
-        reason=None if ratio is None or ratio.estimate is not None else ratio.reason,
+        reason=None if ratio is None else ratio.reason,
+    )
+
+
+def _same_inputs(n: int, confidence: float) -> Interval:
+    """Both read the same tokens: nothing was sampled."""
+    return Interval(
+        estimate=1.0,
+        low=1.0,
+        high=1.0,
+        confidence=confidence,
+        method="the same in every request, no sampling error",
+        n=n,
+        clusters=None,
     )

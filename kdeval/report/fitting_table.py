@@ -21,7 +21,7 @@ class FittingTable:
     """A bare table of figures, none of which is ever cut.
 
     The first column gives way as far as it can. Where that is not enough, each row stands by
-    itself: its name, and below it every figure that is known with its heading.
+    itself: its name, and below it the figures that are known, each after its heading.
 
     Attributes:
         headings: of the columns.
@@ -68,8 +68,10 @@ class FittingTable:
     def _stacked(self) -> Sequence[RenderableType]:
         parts: list[RenderableType] = []
         for name, *figures in self._rows:
-            parts.append(name)
-            for heading, figure in zip(self.headings[1:], figures, strict=True):
-                if figure.plain != UNKNOWN:
-                    parts.append(Padding(Text(f"{heading} ").append_text(figure), (0, 0, 0, 2)))
+            known = [
+                Text(f"{heading} ").append_text(figure)
+                for heading, figure in zip(self.headings[1:], figures, strict=True)
+                if figure.plain != UNKNOWN
+            ]
+            parts += [name, Padding(Text(", ").join(known), (0, 0, 0, 2), expand=False)]
         return parts

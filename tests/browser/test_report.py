@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import resize
+from .conftest import STUDENTS, resize
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -134,6 +134,25 @@ def test_nothing_overflows(page: Any, width: int) -> None:
     assert cut == []
 
 
+def test_scores_are_read_on_a_phone_without_scrolling(page: Any) -> None:
+    """Every figure of a row is in the window, with its heading, and the rows still sort."""
+    resize(page, 360)
+    outside = page.execute_script(
+        "return [...document.querySelectorAll('#scores-0 td, #speed .speed td')].filter(e =>"
+        " e.getClientRects().length && e.getBoundingClientRect().right > innerWidth + 1).length"
+    )
+    assert outside == 0
+    label = page.execute_script(
+        "const cell = document.querySelector('#scores-0 tbody td:last-child');"
+        "return getComputedStyle(cell, '::before').content"
+    )
+    assert label == '"retention"'
+    button = next(b for b in shown(page, "#scores-0 thead button") if b.text == "n")
+    button.click()
+    counts = [float(cell.get_attribute("data-value")) for cell in all_of(page, "#scores-0 td.of-n")]
+    assert counts == sorted(counts)
+
+
 def test_hostile_text_is_shown_and_not_obeyed(page: Any) -> None:
     """Markup, bidirectional marks, 100 kB strings and terminal codes are text."""
     page.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
@@ -154,15 +173,20 @@ def test_hostile_text_is_shown_and_not_obeyed(page: Any) -> None:
 
 
 def test_it_prints(page: Any) -> None:
-    """To a PDF of several pages, without the controls, and the folds shut again afterwards."""
+    """To a PDF of several pages, without the controls and with every student, since nobody can
+    choose one on paper; the folds are shut again afterwards.
+    """
     printed = base64.b64decode(page.execute_cdp_cmd("Page.printToPDF", {})["data"])
     assert printed.startswith(b"%PDF")
     assert printed.count(b"/Type /Page\n") + printed.count(b"/Type /Page ") >= 2
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert shown(page, ".theme, .filters, .contents, .more") == []
-        (heading,) = shown(page, "h1")
-        assert heading.text
+        headings = [heading.text for heading in shown(page, "h1")]
+        assert len(headings) == len(STUDENTS)
+        assert all(name in text for name, text in zip(STUDENTS, headings, strict=True))
+        names = [element.text for element in shown(page, "#scores .whose")]
+        assert names == list(STUDENTS)
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -20,10 +21,14 @@ from kdeval.report.html.pictures import (
     ForestView,
     LatencyView,
     calibration_views,
+    calibrations_left_out,
     forest_views,
+    forests_left_out,
     latency_view,
     tradeoff_views,
+    tradeoffs_left_out,
 )
+from kdeval.report.html.related import related_views
 from kdeval.report.html.router import router_view
 from kdeval.report.html.scores import (
     FidelityRow,
@@ -33,6 +38,7 @@ from kdeval.report.html.scores import (
     flip_views,
     score_rows,
 )
+from kdeval.report.html.speed import SpeedView, speed_view
 from kdeval.report.html.verdict import VerdictView, verdict_view
 from kdeval.report.numbers import bytes_text, confidence_text, count, counted, number
 from kdeval.report.plain_text import visible
@@ -56,10 +62,13 @@ class StudentView:
     headlines: tuple[Headline, ...]
     rows: tuple[ScoreRow, ...]
     forests: tuple[ForestView, ...]
+    forests_left_out: int
     flips: tuple[FlipView, ...]
     calibrations: tuple[CalibrationView, ...]
+    calibrations_left_out: int
     fidelity: tuple[tuple[str, str, tuple[FidelityRow, ...]], ...]
     latency: LatencyView | None
+    speed: SpeedView
     browser: BrowserView | None
 
 
@@ -80,9 +89,11 @@ def report_html(document: ReportDocument) -> str:
         document=document,
         students=students,
         tradeoffs=tradeoff_views(document),
+        tradeoffs_left_out=tradeoffs_left_out(document),
+        related=related_views(document),
         router=None if document.router is None else router_view(document.router),
         definitions=DEFINITIONS,
-        numbers={key: index for index, key in enumerate(DEFINITIONS, start=1)},
+        numbers={key: index for index, key in enumerate(_defined(students), start=1)},
         kind_names=KIND_NAMES,
         style=Markup(style),
         script=Markup(script),
@@ -103,16 +114,27 @@ def _student(document: ReportDocument, student: Comparison, index: int) -> Stude
         headlines=headlines(document, student),
         rows=score_rows(document, student),
         forests=forest_views(student, name=name),
+        forests_left_out=forests_left_out(student),
         flips=flip_views(student),
         calibrations=calibration_views(details, student, name=name),
+        calibrations_left_out=calibrations_left_out(student),
         fidelity=tuple(
             (item.suite, item.metric, tuple(map(fidelity_row, item.fidelity)))
             for item in (() if details is None else details.suites)
             if item.fidelity
         ),
         latency=latency_view(details, student, name=name),
+        speed=speed_view(document, student),
         browser=None if examples is None else browser_view(examples, budget=budget),
     )
+
+
+def _defined(students: Sequence[StudentView]) -> list[str]:
+    """Keys of the definitions that some figure of the page needs, in their order."""
+    needed = {item.definition for student in students for item in student.headlines}
+    for student in students:
+        needed |= student.speed.definitions
+    return [key for key in DEFINITIONS if key in needed]
 
 
 def _environment() -> Environment:
@@ -152,13 +174,16 @@ def _asset(name: str) -> str:
 
 
 def _choices_css(students: int) -> str:
-    """Rules that show the chosen student alone; they need no script."""
+    """Rules that show the chosen student alone, on screens; they need no script.
+
+    On paper nothing can be chosen, so every student is printed.
+    """
     rules = [
         f'html:has(#choose-{index}:checked) [data-student]:not([data-student="{index}"])'
         "{display:none}"
         for index in range(students)
     ]
-    return "\n".join(rules)
+    return "\n".join(["@media screen {", *rules, "}"])
 
 
 def _policy(style: str, script: str) -> str:

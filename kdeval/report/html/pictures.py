@@ -13,11 +13,9 @@ from kdeval.report.html.charts.forest import Forest, forest
 from kdeval.report.html.charts.latency import latency_chart
 from kdeval.report.html.charts.reliability import reliability_chart
 from kdeval.report.html.charts.tradeoff import TradeoffPoint, tradeoff_chart
-from kdeval.report.html.figures import Figure, ratio
 from kdeval.report.html.scores import CalibrationRow, calibration_rows
-from kdeval.report.numbers import interval_text, score_unit, seconds_text
+from kdeval.report.numbers import interval_text, score_unit
 from kdeval.report.plain_text import one_line
-from kdeval.stats.interval import Interval
 
 __all__ = [
     "CalibrationView",
@@ -25,9 +23,12 @@ __all__ = [
     "LatencyView",
     "TradeoffView",
     "calibration_views",
+    "calibrations_left_out",
     "forest_views",
+    "forests_left_out",
     "latency_view",
     "tradeoff_views",
+    "tradeoffs_left_out",
 ]
 
 _MOST_SUITES = 8
@@ -44,17 +45,30 @@ class ForestView:
 
 def forest_views(student: Comparison, *, name: str) -> tuple[ForestView, ...]:
     """Of the first suites that have slices."""
+    views: list[ForestView] = []
+    for index, cells in enumerate(_plottable(student)[:_MOST_SUITES]):
+        found = forest(cells, name=f"{name}-forest-{index}")
+        if found is not None:
+            first = cells[0]
+            views.append(ForestView(suite=first.suite, metric=first.metric, forest=found))
+    return tuple(views)
+
+
+def forests_left_out(student: Comparison) -> int:
+    """Suites by metric with slices that `forest_views` has no room for."""
+    return max(0, len(_plottable(student)) - _MOST_SUITES)
+
+
+def _plottable(student: Comparison) -> list[list[Cell]]:
+    """Cells of each suite by metric of which at least two have a retention."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in student.cells:
         groups.setdefault((cell.suite, cell.metric), []).append(cell)
-    views: list[ForestView] = []
-    for index, ((suite, metric), cells) in enumerate(groups.items()):
-        if len(views) == _MOST_SUITES:
-            break
-        found = forest(cells, name=f"{name}-forest-{index}")
-        if found is not None:
-            views.append(ForestView(suite=suite, metric=metric, forest=found))
-    return tuple(views)
+    return [
+        cells
+        for cells in groups.values()
+        if sum(cell.retention.estimate is not None for cell in cells) > 1
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +96,16 @@ def calibration_views(
             suite=cell.suite, teacher=teacher, student=own, rows=rows, differences=_paired(cell)
         )
     return tuple(views.values())
+
+
+def calibrations_left_out(student: Comparison) -> int:
+    """Suites with probabilities of both models that `calibration_views` has no room for."""
+    suites = {
+        cell.suite
+        for cell in student.cells
+        if cell.slice == ALL and calibration_rows(cell, student)
+    }
+    return max(0, len(suites) - _MOST_SUITES)
 
 
 def _diagrams(
@@ -125,12 +149,11 @@ def _paired(cell: Cell) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyView:
-    """Both distributions and their quantiles: (name, teacher, student, ratio)."""
+    """Both distributions."""
 
     chart: Chart | None
     source: str
     n: int
-    rows: tuple[tuple[str, str, str, Figure], ...]
 
 
 def latency_view(
@@ -153,16 +176,7 @@ def latency_view(
         if found.source == "probe"
         else "as recorded in the logs",
         n=found.n,
-        rows=tuple(
-            (quantile, _seconds(found.teacher.get(quantile)), _seconds(own), ratio(of_both))
-            for quantile, own in found.student.items()
-            for of_both in (found.ratio.get(quantile),)
-        ),
     )
-
-
-def _seconds(interval: Interval | None) -> str:
-    return seconds_text(None if interval is None else interval.estimate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +198,11 @@ def tradeoff_views(document: ReportDocument) -> tuple[TradeoffView, ...]:
         if cost is not None or latency is not None:
             views.append(TradeoffView(suite=suite, metric=metric, cost=cost, latency=latency))
     return tuple(views)
+
+
+def tradeoffs_left_out(document: ReportDocument) -> int:
+    """Suites by metric after those that `tradeoff_views` draws."""
+    return max(0, len(_suites(document)) - _MOST_SUITES)
 
 
 def _suites(document: ReportDocument) -> list[tuple[str, str]]:
