@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdeval.compare.comparison import Calibration, ModelCalibration
+from kdeval.compare.halves import fitting_half
 from kdeval.compare.selection import Selection
 from kdeval.stats.calibration import calibration_summary
 from kdeval.stats.interval import Interval
 from kdeval.stats.paired import paired_difference
 from kdeval.stats.temperature import fit_temperature, scale
-from kdeval.store.fingerprints import value_digest
 
 __all__ = ["compare_calibration"]
 
@@ -78,8 +78,7 @@ def _fitting_half(chosen: Selection, seed: int) -> NDArray[np.bool_]:
     assert chosen.probabilities is not None
     rows = chosen.probabilities.rows
     units = chosen.ids[rows] if chosen.clusters is None else chosen.clusters[rows]
-    codes = {unit: int(value_digest([seed, str(unit)])[:8], 16) % 2 == 0 for unit in set(units)}
-    return np.array([codes[unit] for unit in units], dtype=bool)
+    return fitting_half(units, seed)
 
 
 def _model(

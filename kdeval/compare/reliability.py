@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from kdeval.compare.confidences import ModelConfidence, model_confidence
+from kdeval.compare.pair_table import PairTable
 from kdeval.compare.selection import Selection
 from kdeval.stats.binomial import clopper_pearson
 from kdeval.stats.calibration.bins import bin_codes
@@ -35,34 +34,50 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reliability:
-    """Both models on the samples where both gave probabilities, least confident bin first."""
+    """Both models, least confident bin first; empty for one that does not tell how sure it was.
+
+    Where both gave probabilities, the samples are those of which that is so.
+    """
 
     teacher: tuple[ReliabilityBin, ...]
     student: tuple[ReliabilityBin, ...]
 
 
-def reliability(chosen: Selection, *, confidence: float, bins: int = BINS) -> Reliability | None:
-    """The bins of both models; None without probabilities of both."""
-    found = chosen.probabilities
-    if found is None:
-        return None
-    return Reliability(
-        teacher=_bins(found.teacher, found.labels, bins, confidence),
-        student=_bins(found.student, found.labels, bins, confidence),
+def reliability(
+    chosen: Selection,
+    *,
+    confidence: float,
+    bins: int = BINS,
+    table: PairTable | None = None,
+) -> Reliability | None:
+    """The bins of both models; None where neither tells how sure it was.
+
+    Args:
+        chosen: all complete pairs.
+        confidence: two-sided, of the bins' intervals.
+        bins: how many.
+        table: of the pairs; with it, a recorded confidence stands in for probabilities.
+    """
+    teacher, student = (
+        _bins(model_confidence(chosen, side, table), bins, confidence)
+        for side in ("teacher", "student")
     )
+    if not teacher and not student:
+        return None
+    return Reliability(teacher=teacher, student=student)
 
 
-def _bins(
-    log_probs: NDArray[np.float64], labels: NDArray[np.int64], bins: int, level: float
-) -> tuple[ReliabilityBin, ...]:
-    sure = np.minimum(np.exp(log_probs.max(axis=1)), 1.0)
-    right = log_probs.argmax(axis=1) == labels
-    codes = bin_codes(sure, bins=bins, binning="equal-mass")
+def _bins(told: ModelConfidence | str, bins: int, level: float) -> tuple[ReliabilityBin, ...]:
+    if isinstance(told, str) or told.source == "mean_log_prob" or not len(told.rows):
+        return ()
+    codes = bin_codes(told.confidence, bins=bins, binning="equal-mass")
     return tuple(
         ReliabilityBin(
             n=int(member.sum()),
-            confidence=float(sure[member].mean()),
-            accuracy=clopper_pearson(int(right[member].sum()), int(member.sum()), confidence=level),
+            confidence=float(told.confidence[member].mean()),
+            accuracy=clopper_pearson(
+                int(told.right[member].sum()), int(member.sum()), confidence=level
+            ),
         )
         for member in (codes == code for code in range(int(codes.max()) + 1))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kdeval.compare.calibration_details import CalibrationDetails, calibration_details
 from kdeval.compare.fidelity import Fidelity, fidelity
 from kdeval.compare.reliability import Reliability, reliability
 from kdeval.compare.selection import load_pairs, selection_of
@@ -20,12 +21,14 @@ class SuiteDetails:
     Attributes:
         reliability: None without probabilities of both models.
         fidelity: all pairs, then those the teacher got right and wrong; empty when unknown.
+        calibration: with the first metric of a suite that has any; None with the others.
     """
 
     suite: str
     metric: str
     reliability: Reliability | None
     fidelity: tuple[Fidelity, ...]
+    calibration: CalibrationDetails | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +47,24 @@ def details_of(run: RunDirectory, confidence: float) -> tuple[StudentDetails, ..
     for entry in run.manifest.students:
         suites = []
         for suite in run.manifest.suites:
+            calibration = None
             for metric in suite.metrics:
                 table = tables.get((entry.name, suite.name, metric))
                 if table is None:
                     continue
                 chosen = selection_of(table)
+                told = calibration is None
+                if told:
+                    calibration = calibration_details(
+                        table, chosen, confidence=confidence, seed=run.manifest.header.seed
+                    )
                 suites.append(
                     SuiteDetails(
                         suite=suite.name,
                         metric=metric,
-                        reliability=reliability(chosen, confidence=confidence),
+                        reliability=reliability(chosen, confidence=confidence, table=table),
                         fidelity=fidelity(chosen, confidence=confidence),
+                        calibration=calibration if told else None,
                     )
                 )
         found.append(

@@ -94,6 +94,27 @@ def confidence_figures(
     )
 
 
+def ranking_figures(score: ArrayLike, right: ArrayLike) -> ConfidenceFigures:
+    """AUROC and AURC of a score in [0, 1] that is no probability of being right, without nulls.
+
+    Raises:
+        ValueError: If shapes differ or a score lies outside [0, 1].
+    """
+    p, y = confidences(score, right)
+    why = "it is no probability of being right" if len(p) else "no samples"
+    figures = {name: without_null(None, tail, why) for name, _, _, tail in _MEASURES}
+    if len(p) == 0:
+        return ConfidenceFigures(n=0, accuracy=None, mean_confidence=None, **figures)
+    groups = groups_of(p, y)
+    for name, exact, _, tail in _MEASURES:
+        if name in ("auroc", "aurc", "excess_aurc"):
+            estimate = float(exact(groups, groups.right[None, :])[0])
+            known = not np.isnan(estimate)
+            kind = ONE_KIND.format("right" if y.any() else "wrong")
+            figures[name] = without_null(estimate if known else None, tail, None if known else kind)
+    return ConfidenceFigures(n=len(p), accuracy=float(y.mean()), mean_confidence=None, **figures)
+
+
 def _against(
     fine: Groups,
     coarse: Groups,
