@@ -24,11 +24,11 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 _SAMPLE_COLUMNS = [
-    "suite", "sample_id", "task", "kind", "reference", "cluster", "content_hash", "slices", "labels",
-    "choices", "reference_index",
+    "suite", "sample_id", "task", "kind", "reference", "cluster", "content_hash", "slices",
+    "labels", "choices", "reference_index",
 ]  # fmt: skip
 _SIDES = ("teacher", "student")
-_PLAIN = ("output", "score", "score_reason", "error", "confidence")
+_PLAIN = ("output", "score", "score_reason", "error", "confidence", "mean_log_prob")
 _LISTS = ("log_probs", "statistics")
 _KEYS = ("student", "suite", "metric")
 
@@ -63,7 +63,8 @@ class PairTable:
     Attributes:
         frame: a row a pair: order (the sample's place in the run), sample_id, kind, reference,
             cluster, content_hash, slices, labels, choices, reference_index, and of teacher and
-            student output, score, score_reason, error and confidence.
+            student output, score, score_reason, error, confidence and
+            mean_log_prob.
         slices: slice name ("domain=tweets") to the boolean mask of its rows; "all" comes first.
             Where the samples are of several tasks, each is a slice too ("task=billing").
         tasks: names of the slices that are the suite's tasks: those, or just "all".
