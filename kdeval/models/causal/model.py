@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import ModelError
+from kdeval.models.causal.checked_scoring import CheckedScorer
 from kdeval.models.causal.checkpoint import Checkpoint
 from kdeval.models.causal.choosing import Ballot, ballot, elected
 from kdeval.models.causal.fitting import fit_split
 from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.sampling import Writing, answered, writing
-from kdeval.models.causal.scoring import ContinuationScore, score_continuations
+from kdeval.models.causal.scoring import ContinuationScore
 from kdeval.models.causal.teacher_forcing import answer_split, forced_logits
 from kdeval.models.causal.token_choice import TokenChoice
 from kdeval.models.causal.writing import Writer
@@ -73,6 +74,12 @@ class CausalLM:
         """The most memory that weights and work took; None until then, and where unknown."""
         return self._memory.bytes
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the answers should know of how they were computed."""
+        scorer = self.__dict__.get("_scorer")
+        return () if scorer is None or scorer.note is None else (scorer.note,)
+
     def classify(self, requests: Sequence[Request]) -> list[Response]:
         """The label whose words are the likeliest continuation of the prompt."""
         return self._choose(requests)
@@ -83,11 +90,8 @@ class CausalLM:
 
     def score_continuations(self, splits: Sequence[Split]) -> list[ContinuationScore]:
         """The log-likelihood of each continuation after its context."""
-        loaded = self._loaded
         with self._memory.watch():
-            return score_continuations(
-                loaded.model, splits, batches=self._batches, device=self.device
-            )
+            return self._scorer.score(splits)
 
     def vocabulary(self) -> Mapping[str, int]:
         """Token to its number."""
@@ -181,6 +185,12 @@ class CausalLM:
         )
         self._memory.own(loaded.model)
         return loaded
+
+    @cached_property
+    def _scorer(self) -> CheckedScorer:
+        return CheckedScorer(
+            self._loaded.model, device=self.device, dtype=self.dtype, batches=self._batches
+        )
 
     @cached_property
     def _writer(self) -> Writer:

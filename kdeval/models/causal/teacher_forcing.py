@@ -46,16 +46,16 @@ def forced_logits(model: Any, split: Split, *, tokens: int, device: str) -> Iter
     read = [*split.context, *split.continuation[:-1]]
     size = tokens if caching else count
     start, cache = 0, None
-    with torch.inference_mode():
-        for first in range(0, count, size):
-            kept = min(size, count - first)
-            end = len(split.context) + first + kept - 1
-            logits, cache = _forward(model, read[start:end], cache, kept, accepted, device)
-            start = end
-            for place in range(0, kept, tokens):
-                yield logits[place : place + tokens]
+    for first in range(0, count, size):
+        kept = min(size, count - first)
+        end = len(split.context) + first + kept - 1
+        logits, cache = _forward(model, read[start:end], cache, kept, accepted, device)
+        start = end
+        for place in range(0, kept, tokens):
+            yield logits[place : place + tokens]
 
 
+@torch.inference_mode()  # not in the generator: torch's mode would stay on between two pieces
 def _forward(
     model: Any, ids: Sequence[int], cache: Any, kept: int, accepted: Any, device: str
 ) -> tuple[torch.Tensor, Any]:

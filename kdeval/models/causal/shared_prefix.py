@@ -1,0 +1,217 @@
+"""Log-likelihoods with every shared beginning computed once.
+
+Header, document and choices form a tree. A header that many groups share is computed once and its
+keys and values kept; what follows it is packed into one row in which a token attends to its
+ancestors only. Just the positions before a scored token are projected through the vocabulary, and
+the log-softmax is taken in float32.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from kdeval.models.causal.prefix_tree import Group, PackedTree, common, groups, pack
+from kdeval.models.causal.prompts import Split
+from kdeval.models.causal.scoring import ContinuationScore
+from kdeval.models.torch_hardware import out_of_memory, release_memory
+
+__all__ = ["SharedPrefixScorer", "obstacle"]
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+_LEAST_HEADER = 64
+_BUDGET = {"cpu": 768, "accelerator": 8192}
+_SMALLEST_BUDGET = 64
+_ROWS = 512
+_NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
+
+
+def obstacle(model: Any, longest: int) -> str | None:
+    """Why shared beginnings cannot be computed once with this model; None where they can.
+
+    Args:
+        model: a causal language model of transformers.
+        longest: tokens of the longest sequence: a sliding window shorter than that hides tokens.
+    """
+    config = model.config.get_text_config()
+    if getattr(model, "_is_stateful", False):
+        return "its state is no cache of keys and values that a tree could share"
+    missing = set(_NEEDED) - set(inspect.signature(model.forward).parameters)
+    if missing:
+        return f"its forward pass takes no {', '.join(sorted(missing))}"
+    attention = getattr(config, "_attn_implementation", None)
+    if attention not in ("sdpa", "eager"):
+        return f"its attention is {attention}, which takes no mask of a tree"
+    layers = set(getattr(config, "layer_types", None) or ())
+    if unknown := layers - {"full_attention", "sliding_attention", "chunked_attention"}:
+        return f"it has layers of {', '.join(sorted(unknown))}"
+    if (window := _window(config, layers)) is not None and longest > window:
+        return f"its attention reaches {window:,} tokens back, and a text has {longest:,}"
+    return None
+
+
+def _window(config: Any, layers: set[str]) -> int | None:
+    """How far back the shortest attention of some layer reaches; None: to the beginning."""
+    if layers == {"full_attention"} or not getattr(config, "use_sliding_window", True):
+        return None
+    found = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    return min((window for window in found if window), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    """Tokens with their keys and values, and the logits after the last of them, shape (1, V)."""
+
+    tokens: tuple[int, ...]
+    cache: Any
+    logits: torch.Tensor
+
+
+class SharedPrefixScorer:
+    """Scores continuations; the last header stays for the next call.
+
+    Where memory does not suffice, groups become half as large and stay so.
+
+    Args:
+        model: one that has no `obstacle`.
+        device: where it is.
+        budget: tokens of a pass, beside the header's; default by the device.
+    """
+
+    def __init__(self, model: Any, *, device: str, budget: int | None = None) -> None:
+        self._model = model
+        self._device = device
+        self._budget = budget or _BUDGET["cpu" if device == "cpu" else "accelerator"]
+        self._header: _Header | None = None
+
+    def score(self, splits: Sequence[Split]) -> list[ContinuationScore]:
+        """One score each, in order; none may be longer than the model takes."""
+        scores: dict[int, ContinuationScore] = {}
+        while len(scores) < len(splits):
+            left = [index for index in range(len(splits)) if index not in scores]
+            try:
+                self._score_groups(splits, left, scores)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not out_of_memory(error) or self._budget <= _SMALLEST_BUDGET:
+                    raise
+                self._budget = max(_SMALLEST_BUDGET, self._budget // 2)
+                self._header = None
+                release_memory(self._device)
+        return [scores[index] for index in range(len(splits))]
+
+    @torch.inference_mode()
+    def _score_groups(
+        self, splits: Sequence[Split], left: Sequence[int], scores: dict[int, ContinuationScore]
+    ) -> None:
+        """Adds to `scores` group by group, so that what was computed stays."""
+        chosen = [splits[index] for index in left]
+        for group in groups(chosen, budget=self._budget, least_header=_LEAST_HEADER):
+            header = self._header_of(group.header)
+            found = self._score_group(chosen, group, header)
+            scores.update(
+                (left[member], score) for member, score in zip(group.members, found, strict=True)
+            )
+
+    def _header_of(self, tokens: tuple[int, ...]) -> _Header | None:
+        """The header with those tokens; what it has in common with the last one is kept."""
+        last = self._header
+        if not tokens or (last is not None and last.tokens == tokens):
+            return last if tokens else None
+        kept = 0 if last is None else min(common(last.tokens, tokens), len(tokens) - 1)
+        if last is None or kept < _LEAST_HEADER:
+            kept, cache = 0, transformers.DynamicCache()
+        else:
+            cache = _beginning(last.cache, kept)
+        logits = self._model(
+            input_ids=torch.tensor([tokens[kept:]], device=self._device),
+            position_ids=torch.arange(kept, len(tokens), device=self._device)[None],
+            attention_mask=torch.ones((1, len(tokens)), dtype=torch.long, device=self._device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[0]
+        self._header = _Header(tokens=tokens, cache=cache, logits=logits)
+        return self._header
+
+    def _score_group(
+        self, splits: Sequence[Split], group: Group, header: _Header | None
+    ) -> list[ContinuationScore]:
+        tree = pack(splits, group)
+        rows, place_rows = np.unique(tree.places, return_inverse=True)
+        logits = [] if header is None or rows[0] >= 0 else [header.logits]
+        if len(nodes := rows[rows >= 0]):
+            logits.append(self._logits(tree, nodes, header))
+        found = _read(torch.cat(logits), place_rows, tree.targets)
+        return _summed(found, tree.owners, len(group.members))
+
+    def _logits(self, tree: PackedTree, nodes: IntArray, header: _Header | None) -> torch.Tensor:
+        """Logits after those nodes, shape (nodes, vocabulary)."""
+        past = 0 if header is None else len(header.tokens)
+        options: dict[str, Any] = {"use_cache": False}
+        if header is not None:
+            options = {"past_key_values": _beginning(header.cache, past), "use_cache": True}
+        depths = torch.from_numpy(tree.depths + past)
+        out = self._model(
+            input_ids=torch.from_numpy(tree.tokens)[None].to(self._device),
+            position_ids=depths[None].to(self._device),
+            attention_mask=_mask(tree, past, self._model.dtype, self._device),
+            logits_to_keep=torch.from_numpy(nodes).to(self._device),
+            **options,
+        )
+        logits: torch.Tensor = out.logits[0]
+        return logits
+
+
+def _mask(tree: PackedTree, past: int, dtype: torch.dtype, device: str) -> torch.Tensor:
+    """0 where a node sees, and the lowest number elsewhere; shape (1, 1, n, past + n)."""
+    ends = torch.from_numpy(tree.ends).to(device)
+    nodes = torch.arange(len(ends), device=device)
+    seen = (nodes[:, None] >= nodes) & (nodes[:, None] < ends)
+    mask = torch.zeros((len(ends), past + len(ends)), dtype=dtype, device=device)
+    mask[:, past:].masked_fill_(~seen, torch.finfo(dtype).min)
+    return mask[None, None]
+
+
+def _beginning(cache: Any, tokens: int) -> Any:
+    """A cache that starts with the first tokens of `cache` and leaves that one as it is."""
+    shell = copy.copy(cache)
+    shell.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in shell.layers:
+        layer.keys, layer.values = layer.keys[..., :tokens, :], layer.values[..., :tokens, :]
+    return shell
+
+
+def _read(logits: torch.Tensor, rows: IntArray, targets: IntArray) -> tuple[FloatArray, BoolArray]:
+    """Log-probability of each target after its row, in float32, and whether it is the likeliest."""
+    totals, likeliest = [], []
+    for part in logits.split(_ROWS):
+        totals.append(torch.logsumexp(part.float(), dim=-1))
+        likeliest.append(part.argmax(dim=-1))
+    row, target = (torch.from_numpy(item).to(logits.device) for item in (rows, targets))
+    log_probs = logits[row, target].float() - torch.cat(totals)[row]
+    greedy = torch.cat(likeliest)[row] == target
+    return log_probs.double().cpu().numpy(), greedy.cpu().numpy()
+
+
+def _summed(
+    found: tuple[FloatArray, BoolArray], owners: IntArray, members: int
+) -> list[ContinuationScore]:
+    log_probs, greedy = found
+    sums = np.bincount(owners, weights=log_probs, minlength=members)
+    tokens = np.bincount(owners, minlength=members)
+    misses = np.bincount(owners, weights=~greedy, minlength=members)
+    return [
+        ContinuationScore(log_prob=float(total), tokens=int(count), greedy=missed == 0)
+        for total, count, missed in zip(sums, tokens, misses.tolist(), strict=True)
+    ]

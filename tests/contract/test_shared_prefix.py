@@ -1,0 +1,202 @@
+"""Shared beginnings computed once give the plain computation's log-likelihoods, or are not used."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from kdeval.models.causal.checked_scoring import CheckedScorer
+from kdeval.models.causal.prefix_tree import groups, pack
+from kdeval.models.causal.prompts import Split
+from kdeval.models.causal.scoring import ContinuationScore, score_continuations
+from kdeval.models.causal.shared_prefix import SharedPrefixScorer, obstacle
+from kdeval.models.torch_hardware import HalvingBatches
+
+VOCABULARY = 300
+COMMON = {
+    "vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024,
+    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+OWN = {
+    "gpt2": {"vocab_size": VOCABULARY, "n_embd": 32, "n_layer": 2, "n_head": 4,
+             "bos_token_id": 1, "eos_token_id": 2},
+    "opt": {"vocab_size": VOCABULARY, "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "word_embed_proj_dim": 32},
+    "gpt_neox": {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48,
+                 "num_hidden_layers": 2, "num_attention_heads": 4},
+    "falcon": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2,
+               "num_attention_heads": 4},
+    "mamba": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2,
+              "state_size": 4},
+    "bloom": {"vocab_size": VOCABULARY, "hidden_size": 32, "n_layer": 2, "n_head": 4},
+}  # fmt: skip
+
+
+def _model(kind: str, **settings: Any) -> Any:
+    torch.manual_seed(1)
+    config = transformers.AutoConfig.for_model(kind, **{**OWN.get(kind, COMMON), **settings})
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    with torch.no_grad():
+        for weights in model.parameters():
+            if weights.dim() > 1:
+                weights.mul_(3)  # so that a token's past matters
+    return model
+
+
+def _tokens(chance: random.Random, count: int) -> tuple[int, ...]:
+    return tuple(chance.randrange(5, VOCABULARY) for _ in range(count))
+
+
+def _world(
+    seed: int, *, header: int, documents: int, context: int, choices: int, longest: int = 6
+) -> list[Split]:
+    """Documents after one header, choices of which two begin alike, a twin, a bare header."""
+    chance = random.Random(seed)
+    start = _tokens(chance, header)
+    splits = []
+    for _ in range(documents):
+        prompt = start + _tokens(chance, chance.randint(1, context))
+        alike = _tokens(chance, 1)
+        splits += [
+            Split(context=prompt, continuation=(alike if choice < 2 else ())
+                  + _tokens(chance, chance.randint(1, longest)))
+            for choice in range(choices)
+        ]  # fmt: skip
+    splits.append(Split(context=start or _tokens(chance, 2), continuation=_tokens(chance, 2)))
+    splits.append(splits[0])
+    chance.shuffle(splits)
+    return splits
+
+
+WORLDS = {
+    "no header": {"header": 0, "documents": 5, "context": 30, "choices": 4},
+    "a header": {"header": 100, "documents": 9, "context": 30, "choices": 4},
+    "documents longer than a pass": {"header": 70, "documents": 2, "context": 200, "choices": 3},
+    "choices longer than a pass": {
+        "header": 0, "documents": 2, "context": 3, "choices": 3, "longest": 150,
+    },
+}  # fmt: skip
+
+
+def _plain(model: Any, splits: Sequence[Split]) -> list[ContinuationScore]:
+    return score_continuations(model, splits, batches=HalvingBatches(8, "cpu"), device="cpu")
+
+
+def _same(ours: Sequence[ContinuationScore], plain: Sequence[ContinuationScore]) -> None:
+    assert [(a.tokens, a.greedy) for a in ours] == [(b.tokens, b.greedy) for b in plain]
+    assert max(abs(a.log_prob - b.log_prob) for a, b in zip(ours, plain, strict=True)) < 1e-4
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["llama", "qwen2", "qwen3", "mistral", "gpt2", "gpt_neox", "opt", "gemma2", "phi3", "falcon",
+     "mixtral", "cohere", "granite", "olmo2"],
+)  # fmt: skip
+def test_log_likelihoods_of_every_architecture(kind: str) -> None:
+    """Whatever the header, the budget and the order; the header of one call serves the next."""
+    settings = {"sliding_window": None} if kind == "mistral" else {}
+    model = _model(kind, **settings)
+    assert obstacle(model, 400) is None
+    for budget in (64, 768):
+        scorer = SharedPrefixScorer(model, device="cpu", budget=budget)
+        for seed, world in enumerate(WORLDS.values()):
+            splits = _world(seed, **world)
+            _same(scorer.score(splits), _plain(model, splits))
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "words"),
+    [
+        ("mistral", {"sliding_window": 16}, "reaches 16 tokens back"),
+        ("mamba", {}, "no cache of keys and values"),
+        ("bloom", {}, "takes no position_ids"),
+    ],
+)
+def test_what_cannot_share_says_so(kind: str, settings: dict[str, Any], words: str) -> None:
+    """Computed plainly, with a note."""
+    model = _model(kind, **settings)
+    scorer = _checked(model)
+    splits = _world(0, **WORLDS["no header"])
+    _same(scorer.score(splits), _plain(model, splits))
+    assert scorer.note is not None
+    assert words in scorer.note
+
+
+def test_a_mismatch_stops_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that takes position ids and ignores them: found on the first documents."""
+    model = _model("llama")
+    call = type(model).__call__
+
+    def ignoring(self: Any, **inputs: Any) -> Any:
+        return call(self, **{**inputs, "position_ids": None})
+
+    monkeypatch.setattr(type(model), "__call__", ignoring)
+    splits = _world(0, **WORLDS["a header"])
+    scorer = _checked(model)
+    _same(scorer.score(splits), _plain(model, splits))
+    assert scorer.note is not None
+    assert "differ by" in scorer.note
+    _same(scorer.score(splits[:3]), _plain(model, splits[:3]))
+
+
+def test_a_model_whose_code_fails_on_a_tree_is_computed_plainly() -> None:
+    """Falcon's position biases are built from a mask of two dimensions."""
+    model = _model("falcon", alibi=True, new_decoder_architecture=False)
+    splits = _world(0, **WORLDS["a header"])
+    scorer = _checked(model)
+    _same(scorer.score(splits), _plain(model, splits))
+    assert scorer.note is not None
+    assert "takes no tree (ValueError)" in scorer.note
+
+
+def _checked(model: Any) -> CheckedScorer:
+    return CheckedScorer(model, device="cpu", dtype="float32", batches=HalvingBatches(8, "cpu"))
+
+
+def test_memory_that_runs_out_halves_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups become smaller until they fit; every score is there, and none computed twice."""
+    model = _model("llama")
+    splits = _world(0, **WORLDS["a header"])
+    plain, forward, widths = _plain(model, splits), model.forward, list[int]()
+
+    def limited(**inputs: Any) -> Any:
+        width = inputs["input_ids"].shape[1]
+        if width > 128:
+            raise torch.OutOfMemoryError("out of memory")
+        widths.append(width)
+        return forward(**inputs)
+
+    scorer = SharedPrefixScorer(model, device="cpu", budget=2048)
+    monkeypatch.setattr(type(model), "__call__", lambda self, **inputs: limited(**inputs))
+    _same(scorer.score(splits), plain)
+    assert max(widths) <= 128
+
+
+def test_each_shared_token_is_computed_once() -> None:
+    """A tree of header, documents and choices has as many nodes as there are different tokens."""
+    splits = _world(3, **WORLDS["a header"])
+    prefixes = {
+        (*split.context, *split.continuation)[:length]
+        for split in splits
+        for length in range(1, len(split.context) + len(split.continuation))
+    }
+    found = list(groups(splits, budget=10_000, least_header=64))
+    assert [group.header for group in found] == [()]
+    assert sum(len(pack(splits, group).tokens) for group in found) == len(prefixes)
+    small = list(groups(splits, budget=100, least_header=64))
+    assert len(small) > 1
+    assert {group.header for group in small} == {small[0].header}
+    assert len(small[0].header) + sum(len(pack(splits, g).tokens) for g in small) == len(prefixes)
+    assert sorted(i for group in small for i in group.members) == list(range(len(splits)))
+    assert all(len(pack(splits, group).tokens) == group.tokens <= 100 for group in small)
+
+
+def test_nothing_to_score() -> None:
+    """No splits, no work."""
+    assert SharedPrefixScorer(_model("llama"), device="cpu").score([]) == []
