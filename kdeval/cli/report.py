@@ -30,6 +30,12 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str) -> 
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Directory to write [RUN/report].")
 @click.option("--policy", type=click.Path(path_type=Path), help="Judge every student by it, too.")
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path),
+    help="With --policy: a run, or a baseline file, to lose nothing against.",
+)
+@click.option("--baseline-student", help="Which student of the baseline [the judged one's name].")
 @click.option("--router", type=click.Path(path_type=Path), help="Evaluate this router on RUN, too.")
 @click.option(
     "--noise-floor",
@@ -43,6 +49,8 @@ def report(
     formats: tuple[str, ...],
     out: Path | None,
     policy: Path | None,
+    baseline: Path | None,
+    baseline_student: str | None,
     router: Path | None,
     noise_floor: Path | None,
     no_text: bool,
@@ -58,6 +66,8 @@ def report(
         out=out or run / "report",
         formats=formats,
         policy=policy,
+        baseline=baseline,
+        baseline_student=baseline_student,
         router=router,
         noise_floor=noise_floor,
         include_text=not no_text,

@@ -32,8 +32,9 @@ def columns_of(name: str, labels: Sequence[str], names: Sequence[str]) -> list[i
     missing = [label for label in labels if label not in names]
     if missing:
         raise ModelError(
-            f"{name}: the model has no label {missing[0]!r}, which the suite asks for; "
-            f"{nearest(missing[0], names)} Map them with `labels: {{model label: suite label}}`"
+            f"{name}: the model has no label {missing[0]!r}, which the suite asks for "
+            f"({nearest(missing[0], names)}); map its labels with "
+            "`labels: {model label: suite label}`"
         )
     return [names.index(label) for label in labels]
 

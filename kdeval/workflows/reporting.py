@@ -14,7 +14,7 @@ from rich.text import Text
 from kdeval.compare.comparison import RunComparison
 from kdeval.compare.compute import compare_run
 from kdeval.errors import UsageError
-from kdeval.gate.baseline import load_baseline, write_baseline
+from kdeval.gate.baseline import Baseline, load_baseline, write_baseline
 from kdeval.gate.decide import judge
 from kdeval.gate.decision import EXIT_CODES, GateDecision
 from kdeval.gate.policy import GatePolicy, load_policy
@@ -84,6 +84,8 @@ def write_report(
     out: Path,
     formats: Sequence[str],
     policy: Path | None = None,
+    baseline: Path | None = None,
+    baseline_student: str | None = None,
     router: Path | None = None,
     noise_floor: Path | None = None,
     include_text: bool = True,
@@ -95,18 +97,27 @@ def write_report(
         out: made when it is missing.
         formats: of "html", "md", "json", "baseline".
         policy: a gate policy; with it, every student (or the policy's) is judged.
+        baseline: a run or a baseline file that the policy's `baseline_difference` rules compare
+            with; goes with `policy`.
+        baseline_student: which of the baseline's students; the judged one's name unless told.
         router: what `kdeval route fit` wrote; with it, the router is evaluated on the run.
         noise_floor: what `kdeval aa` wrote; None: what lies in the run's own directory.
         include_text: whether inputs, references and outputs may stand in the files.
 
     Raises:
-        UsageError: `noise_floor` is of other models than the run's.
+        UsageError: `noise_floor` is of other models than the run's, or `baseline` stands without
+            a policy.
     """
+    if baseline is not None and policy is None:
+        raise UsageError("--baseline goes with --policy")
     opened = RunDirectory.open(run)
+    against = _against(baseline, baseline_student)
     comparison = compare_run(opened)
     floors, unused = noise_floors_for(opened, noise_floor)
     comparison = replace(comparison, notes=(*comparison.notes, *unused))
-    decisions = () if policy is None else _judge_all(opened, comparison, load_policy(policy))
+    decisions: tuple[GateDecision, ...] = ()
+    if policy is not None:
+        decisions = _judge_all(opened, comparison, load_policy(policy), against)
     routed = None
     if router is not None:
         routed = evaluate_router(router, opened, confidence=comparison.confidence)
@@ -128,7 +139,10 @@ def write_report(
         else:
             _write(name, document, file)
         files.append(file)
-    return WrittenReport(files=tuple(files), renderables=tuple(report_renderables(document)))
+    renderables = tuple(report_renderables(document))
+    if against is not None and all(item.baseline is None for item in decisions):
+        renderables = (*renderables, _UNUSED_BASELINE)
+    return WrittenReport(files=tuple(files), renderables=renderables)
 
 
 def _write(name: str, document: ReportDocument, file: Path) -> None:
@@ -161,11 +175,9 @@ def judge_run(
         with writing(file):
             if file.is_file():
                 file.unlink()
-    if baseline is None and baseline_student is not None:
-        raise UsageError("--baseline-student goes with --baseline")
+    against = _against(baseline, baseline_student)
     opened = RunDirectory.open(run)
     rules = load_policy(policy)
-    against = None if baseline is None else load_baseline(baseline, baseline_student)
     decision = judge(opened, compare_run(opened), rules, student=student, baseline=against)
     _make(out)
     write_json(decision, files[0])
@@ -180,11 +192,17 @@ def judge_run(
     return Judgement(decision=decision, files=files, renderables=renderables)
 
 
+def _against(baseline: Path | None, student: str | None) -> Baseline | None:
+    if baseline is None and student is not None:
+        raise UsageError("--baseline-student goes with --baseline")
+    return None if baseline is None else load_baseline(baseline, student)
+
+
 def _judge_all(
-    run: RunDirectory, comparison: RunComparison, policy: GatePolicy
+    run: RunDirectory, comparison: RunComparison, policy: GatePolicy, baseline: Baseline | None
 ) -> tuple[GateDecision, ...]:
     names = [policy.student] if policy.student else [item.student for item in comparison.students]
-    return tuple(judge(run, comparison, policy, student=name) for name in names)
+    return tuple(judge(run, comparison, policy, student=name, baseline=baseline) for name in names)
 
 
 def _make(out: Path) -> None:
