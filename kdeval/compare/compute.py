@@ -9,9 +9,12 @@ import numpy as np
 
 from kdeval.compare.calibration import compare_calibration
 from kdeval.compare.comparison import ALL, Cell, Comparison, RunComparison
+from kdeval.compare.looks import looks_confidence, looks_note
 from kdeval.compare.macro import TaskPart, compare_tasks
 from kdeval.compare.related import related
+from kdeval.compare.repeated_errors import repeated_by_chance
 from kdeval.compare.selection import PairTable, Selection, load_pairs, select, selection_of
+from kdeval.compare.set_scores import SetScores, retention_of_means, set_baselines, set_scores
 from kdeval.cost.figures import cost_figures
 from kdeval.latency.figures import latency_figures
 from kdeval.latency.token_times import token_times
@@ -20,7 +23,7 @@ from kdeval.records import Metric
 from kdeval.stats.flips import cohen_kappa, flip_table
 from kdeval.stats.interval import Interval
 from kdeval.stats.moments import is_binary
-from kdeval.stats.paired import agreement, mean, paired_difference, retention
+from kdeval.stats.paired import agreement, mean, paired_difference
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["compare_cell", "compare_run", "select"]
@@ -31,9 +34,10 @@ def compare_run(run: RunDirectory, *, confidence: float | None = None) -> RunCom
 
     Args:
         run: a finished run.
-        confidence: two-sided, of every interval; the run's own configuration's unless told.
+        confidence: two-sided, of every interval; unless told the configuration's, or in a run of
+            several looks the one that makes that hold over all of them.
     """
-    confidence = confidence or run.manifest.confidence
+    confidence = confidence or looks_confidence(run)
     tables = load_pairs(run)
     students = tuple(
         _compare_student(run, tables, entry.name, confidence) for entry in run.manifest.students
@@ -103,8 +107,12 @@ def compare_cell(
     """One cell of the comparison, from its complete pairs."""
     teacher, student, clusters = chosen.teacher, chosen.student, chosen.clusters
     binary = chosen.n > 0 and is_binary(teacher) and is_binary(student)
-    chance = _chance(chosen, metric, kind)
+    majority, chance = _majority(chosen, kind), _chance(chosen, metric, kind)
     same = chosen.same
+    found = None
+    if metric.aggregation != "mean":
+        found, binary = set_scores(chosen, metric, seed=seed), False
+        majority, chance = set_baselines(chosen, metric)
     span = None if metric.low is None or metric.high is None else metric.high - metric.low
     return Cell(
         suite=suite,
@@ -114,20 +122,30 @@ def compare_cell(
         missing=chosen.missing,
         clusters=None if clusters is None else len(np.unique(clusters)),
         teacher_score=_within(
-            mean(teacher, clusters=clusters, confidence=confidence), metric.low, metric.high
+            mean(teacher, clusters=clusters, confidence=confidence)
+            if found is None
+            else found.teacher(confidence),
+            metric.low,
+            metric.high,
         ),
         student_score=_within(
-            mean(student, clusters=clusters, confidence=confidence), metric.low, metric.high
+            mean(student, clusters=clusters, confidence=confidence)
+            if found is None
+            else found.student(confidence),
+            metric.low,
+            metric.high,
         ),
-        majority=_majority(chosen, kind),
+        majority=majority,
         chance=chance,
         retention=_within(
-            _retention(chosen, confidence, chance),
+            _retention(chosen, metric, found, confidence, chance),
             0.0 if metric.low is not None and metric.low >= 0 else None,
             None,
         ),
         difference=_within(
-            paired_difference(teacher, student, clusters=clusters, confidence=confidence),
+            paired_difference(teacher, student, clusters=clusters, confidence=confidence)
+            if found is None
+            else found.difference(confidence),
             None if span is None else -span,
             span,
         ),
@@ -148,6 +166,7 @@ def compare_cell(
             else None
         ),
         repeats_teacher_error=_repeated_errors(chosen, confidence) if binary else None,
+        repeats_by_chance=repeated_by_chance(chosen) if binary else None,
         calibration=compare_calibration(chosen, kind=kind, confidence=confidence, seed=seed),
     )
 
@@ -180,15 +199,24 @@ def _majority(chosen: Selection, kind: str) -> float | None:
     return float(np.unique(known, return_counts=True)[1].max() / len(known))
 
 
-def _retention(chosen: Selection, confidence: float, chance: float | None) -> Interval:
-    """Student over teacher; refused where the teacher is not clearly better than guessing."""
-    found = retention(
-        chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=confidence
-    )
-    if chance is None or chosen.n == 0:
-        return found
-    lowest = mean(chosen.teacher, clusters=chosen.clusters, confidence=confidence).low
-    if lowest is not None and lowest > chance:
+def _retention(
+    chosen: Selection,
+    metric: Metric,
+    of_set: SetScores | None,
+    confidence: float,
+    chance: float | None,
+) -> Interval:
+    """Student over teacher (teacher over student where lower is better); refused where the teacher
+    is not clearly better than guessing.
+    """
+    if of_set is not None:
+        found, lowest = of_set.retention(confidence), of_set.teacher(confidence).low
+        if found.reason is not None:
+            return found
+    else:
+        found = retention_of_means(chosen, metric, confidence)
+        lowest = mean(chosen.teacher, clusters=chosen.clusters, confidence=confidence).low
+    if chance is None or chosen.n == 0 or (lowest is not None and lowest > chance):
         return found
     return Interval(
         estimate=None,
@@ -220,6 +248,9 @@ def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ..
         "say, more only for strongly skewed scores below about 100 samples and for rare losses "
         "that strike whole clusters."
     ]
+    looked = looks_note(run)
+    if looked is not None:
+        notes.append(looked)
     for suite in run.manifest.suites:
         if not suite.clustered:
             notes.append(

@@ -8,6 +8,7 @@ from scipy import stats
 
 from kdeval.gate.measurement import Measurement
 from kdeval.gate.resolve import Target
+from kdeval.stats.interval import Interval
 from kdeval.stats.power import samples_to_bound_mean, samples_to_pass
 
 __all__ = ["samples_missing"]
@@ -65,10 +66,27 @@ def _clears(target: Target, measured: Measurement) -> bool:
 def _by_scaling(target: Target, measured: Measurement, level: float) -> int | None:
     """For a ratio that is no mean: its interval's width on the log scale falls as 1 / sqrt(n)."""
     interval, limit = measured.interval, target.rule.limit
+    if target.score is not None:
+        return _by_width(target, interval, level)
     if interval.estimate is None or interval.high is None or interval.estimate <= 0:
         return None
     width = math.log(interval.high / interval.estimate)
     distance = math.log(limit / interval.estimate)
+    return _scaled(interval.n, width / distance, level)
+
+
+def _by_width(target: Target, interval: Interval, level: float) -> int | None:
+    """For a score that is no mean: the way to its bound falls as 1 / sqrt(n)."""
+    bound = interval.low if target.rule.direction == "min" else interval.high
+    if interval.estimate is None or bound is None:
+        return None
+    return _scaled(
+        interval.n, (interval.estimate - bound) / (interval.estimate - target.rule.limit), level
+    )
+
+
+def _scaled(n: int, too_wide: float, level: float) -> int:
+    """Samples that make `too_wide` so much less than 1 that the rule passes with some power."""
     critical = float(stats.norm.ppf(level))
     power = (critical + float(stats.norm.ppf(_POWER))) / critical
-    return math.ceil(_MARGIN * interval.n * (width * power / distance) ** 2)
+    return math.ceil(_MARGIN * n * (too_wide * power) ** 2)

@@ -39,6 +39,8 @@ def is_share(cells: Iterable[Cell], metric: Metric | None) -> bool:
     """Whether scores of `metric` are shares: between 0 and 1 by definition, or right-or-wrong."""
     if metric is not None and (metric.low, metric.high) == (0.0, 1.0):
         return True
+    if metric is not None and metric.aggregation != "mean":
+        return False
     counted_cells = [cell for cell in cells if cell.n]
     return bool(counted_cells) and all(cell.flips is not None for cell in counted_cells)
 

@@ -196,8 +196,14 @@ def _slices(place: str, name: str, valid: tuple[str, ...], suite: str) -> tuple[
 
 def _check_direction(place: str, rule: Rule, score: str, metric: Metric | None) -> None:
     higher = metric is None or metric.higher_is_better
-    expected = "min" if higher else "max"
+    kept = rule.metric == "retention"
+    expected = "min" if higher or kept else "max"
     if rule.direction != expected:
+        if kept and not higher:
+            raise ConfigError(
+                f"{place}: takes min, not max: of {score!r}, lower is better, and retention is "
+                "then teacher / student, so that less than 1 is a loss"
+            )
         better = "higher" if higher else "lower"
         raise ConfigError(
             f"{place}: takes {expected}, not {rule.direction}: of {score!r}, {better} is better"

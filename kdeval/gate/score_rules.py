@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from kdeval.compare.selection import Selection, selection_of
+from kdeval.compare.set_scores import retention_of_means
 from kdeval.errors import ConfigError
 from kdeval.gate.baseline import Baseline, BaselinePairing, BaselineScores, pair
 from kdeval.gate.measurement import FloatArray, Judged, Measurement
 from kdeval.gate.quantity import counted
 from kdeval.gate.resolve import Target, check_difference
+from kdeval.gate.set_rules import set_interval
+from kdeval.records import Metric
 from kdeval.stats.interval import Interval, one_sided, unknown
 from kdeval.stats.moments import is_binary
-from kdeval.stats.paired import mean, paired_difference, retention
+from kdeval.stats.paired import mean, paired_difference
 from kdeval.stats.power import zero_flip_floor
 
 __all__ = [
@@ -33,14 +36,21 @@ def measure_retention(judged: Judged, target: Target, level: float) -> Measureme
     cell = judged.comparison.cell(
         suite=str(target.suite), metric=str(target.score), slice=str(target.slice)
     )
-    interval = retention(
-        chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=one_sided(level)
-    )
+    metric = target.metric or Metric(name=str(target.score))
+    if chosen.statistics is not None:
+        interval = set_interval(judged, target, chosen, level)
+    else:
+        interval = retention_of_means(chosen, metric, one_sided(level))
     if cell is not None and cell.retention.estimate is None:
         interval = replace(
             interval, estimate=None, low=None, high=None, reason=cell.retention.reason
         )
+    if chosen.statistics is not None:
+        return _on_scores(target, chosen, interval, None)
     limit = target.rule.limit
+    if not metric.higher_is_better:
+        measured = _on_scores(target, chosen, interval, chosen.teacher - limit * chosen.student)
+        return replace(measured, scores=(chosen.student, chosen.teacher))
     floor = None
     if interval.estimate is not None and limit < 1 and _binary(chosen):
         floor = zero_flip_floor(limit, float(chosen.teacher.mean()), level=level)
@@ -51,6 +61,8 @@ def measure_retention(judged: Judged, target: Target, level: float) -> Measureme
 def measure_difference(judged: Judged, target: Target, level: float) -> Measurement:
     """Student minus teacher."""
     chosen = _selection(judged, target)
+    if chosen.statistics is not None:
+        return _on_scores(target, chosen, set_interval(judged, target, chosen, level), None)
     _check_unit(target, chosen.teacher, chosen.student)
     interval = paired_difference(
         chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=one_sided(level)
@@ -62,6 +74,8 @@ def measure_difference(judged: Judged, target: Target, level: float) -> Measurem
 def measure_score(judged: Judged, target: Target, level: float) -> Measurement:
     """The student's own score."""
     chosen = _selection(judged, target)
+    if chosen.statistics is not None:
+        return _on_scores(target, chosen, set_interval(judged, target, chosen, level), None)
     interval = mean(chosen.student, clusters=chosen.clusters, confidence=one_sided(level))
     return _on_scores(target, chosen, interval, chosen.student - target.rule.limit)
 
@@ -73,8 +87,13 @@ def measure_baseline_difference(judged: Judged, target: Target, level: float) ->
         raise ConfigError(
             f"{target.place}: no baseline was given: name a run or a baseline file with --baseline"
         )
-    scores = _baseline_scores(judged, target, baseline)
     chosen = _selection(judged, target)
+    if chosen.statistics is not None:
+        raise ConfigError(
+            f"{target.place}: {target.score!r} is no mean over samples, and a baseline keeps the "
+            "scores of samples alone: use difference or score"
+        )
+    scores = _baseline_scores(judged, target, baseline)
     found = pair(scores, chosen.ids.tolist(), chosen.content_hashes.tolist())
     if chosen.n and not len(found.rows):
         raise ConfigError(
@@ -162,12 +181,12 @@ def _on_scores(
     target: Target,
     chosen: Selection,
     interval: Interval,
-    margins: FloatArray,
+    margins: FloatArray | None,
     floor: int | None = None,
 ) -> Measurement:
     return Measurement(
         interval=interval,
-        margins=_towards(target, margins),
+        margins=None if margins is None else _towards(target, margins),
         clusters=chosen.clusters,
         left_out=chosen.n_missing,
         floor=floor,

@@ -136,6 +136,11 @@ def _metrics_of(run: RunDirectory, metric: str | None) -> dict[str, str]:
                 f"metric {name!r} is better when lower: a router is certified on scores of 0 or 1 "
                 "where 1 is right; choose such a metric with --metric"
             )
+        if declared is not None and declared.aggregation != "mean":
+            raise RoutingError(
+                f"metric {name!r} scores a whole set, not a sample: a router is certified on "
+                "scores of 0 or 1 a sample; choose such a metric with --metric"
+            )
         chosen[suite.name] = name
     return chosen
 

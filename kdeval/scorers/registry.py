@@ -13,6 +13,8 @@ from kdeval.config.imports import import_named
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import ConfigError
 from kdeval.records import Kind
+from kdeval.scorers.bleu import Bleu
+from kdeval.scorers.classes import MacroF1, MatthewsCorrelation
 from kdeval.scorers.exact import ExactMatch
 from kdeval.scorers.json_fields import JsonFields
 from kdeval.scorers.label import LabelScorer
@@ -23,6 +25,7 @@ from kdeval.scorers.protocol import Scorer
 from kdeval.scorers.recorded_score import RecordedScore
 from kdeval.scorers.rouge import Rouge1, Rouge2, RougeL
 from kdeval.scorers.token_f1 import TokenF1
+from kdeval.scorers.wer import WordErrorRate
 
 __all__ = ["BUILT_IN", "default_scorers", "resolve_scorer", "resolve_scorers"]
 
@@ -36,6 +39,10 @@ BUILT_IN: Mapping[str, type[Any]] = {
     "rouge2": Rouge2,
     "rougeL": RougeL,
     "json_fields": JsonFields,
+    "macro_f1": MacroF1,
+    "mcc": MatthewsCorrelation,
+    "wer": WordErrorRate,
+    "bleu": Bleu,
     "recorded_score": RecordedScore,
 }
 _NESTED = "pass_at_k"

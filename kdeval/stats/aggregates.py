@@ -9,7 +9,7 @@ alone. So a resample of the set is a weighted sum, and thousands of them are one
 | exp_ratio_of_sums | numerator, denominator | exp of it: perplexity |
 | macro_f1 | code of the reference, code of the output (-1: no label) | mean F1 of the classes |
 | mcc | the same | Matthews' correlation of several classes |
-| bleu | clipped matches and totals of 1- to 4-grams, lengths of output and reference | BLEU, 0-100 |
+| bleu | clipped matches and totals of 1- to 4-grams, lengths of both texts | BLEU, 0 to 100 |
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ section 3.4.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -120,6 +120,17 @@ class PairedBootstrap:
         )
 
     @property
+    def swapped(self) -> PairedBootstrap:
+        """The same with student and teacher in each other's place."""
+        return replace(
+            self,
+            estimates=self.estimates[::-1],
+            centre=self.centre[::-1],
+            draws=self.draws[::-1],
+            influences=self.influences[::-1],
+        )
+
+    @property
     def method(self) -> str:
         """Name of the method."""
         words = METHOD if self.clusters is None else "paired cluster bootstrap"
@@ -175,9 +186,13 @@ class PairedBootstrap:
             return estimate, estimate, "the score does not vary: nothing bounds the error"
         carriers = total**2 / float((squares * psi**2).sum())
         if not self.smoothed and carriers < LEAST_CARRIERS:
-            return estimate, estimate, (
-                f"all but {carriers:.1f} units are the same for both: a bootstrap needs at least "
-                f"{LEAST_CARRIERS:g} that differ"
+            return (
+                estimate,
+                estimate,
+                (
+                    f"about {carriers:.1f} samples or clusters decide it alone: a bootstrap needs at "
+                    f"least {LEAST_CARRIERS:g}"
+                ),
             )
         dof = min(max(carriers, 1.0), self.units - 1)
         critical = -float(stdtrit(dof, (1 - confidence) / 2))

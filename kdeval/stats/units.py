@@ -80,9 +80,7 @@ def _sums(values: FloatArray, codes: IntArray, count: int) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def _grouped(
-    clusters: IntArray | None, n: int, rng: np.random.Generator
-) -> tuple[IntArray, int]:
+def _grouped(clusters: IntArray | None, n: int, rng: np.random.Generator) -> tuple[IntArray, int]:
     """Unit of each sample, and how many units there are: clusters, or random groups of them."""
     codes = np.arange(n) if clusters is None else clusters
     count = n if clusters is None else int(clusters.max()) + 1
@@ -98,9 +96,7 @@ def _of_classes(
     references = teacher[:, 0]
     classes = int(max(teacher.max(), student.max())) + 1
     if clusters is None:
-        cells, weights = np.unique(
-            _cell_codes(teacher, student, classes + 1), return_counts=True
-        )
+        cells, weights = np.unique(_cell_codes(teacher, student, classes + 1), return_counts=True)
         if len(cells) <= _MOST:
             return _of_cells(cells, weights.astype(np.float64), classes)
     codes, count = _grouped(clusters, len(teacher), rng)

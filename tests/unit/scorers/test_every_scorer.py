@@ -73,10 +73,14 @@ def test_what_cannot_be_marked_is_missing_with_a_reason(name, response, referenc
     ],
 )
 def test_a_hostile_output_is_marked_not_raised(name, output):
-    """A bad answer is a low score: never an exception, never missing."""
-    score = resolve_scorer(name).score(sample(name), Response(output=output))
+    """A bad answer is a bad score: never an exception, never missing."""
+    scorer = resolve_scorer(name)
+    score = scorer.score(sample(name), Response(output=output))
     assert score.value is not None
-    assert 0 <= score.value < 0.5
+    if scorer.metric.higher_is_better:
+        assert 0 <= score.value < 0.5
+    else:
+        assert score.value >= 0.5
 
 
 @pytest.mark.parametrize("name", MARKING)
@@ -87,7 +91,8 @@ def test_scores_stay_within_the_metric(name, output):
     score = scorer.score(sample(name), Response(output=output))
     assert score.value is not None
     assert math.isfinite(score.value)
-    assert scorer.metric.low <= score.value <= scorer.metric.high
+    high = math.inf if scorer.metric.high is None else scorer.metric.high
+    assert scorer.metric.low <= score.value <= high
 
 
 @pytest.mark.parametrize("name", MARKING)
