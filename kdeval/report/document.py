@@ -123,7 +123,7 @@ def report_document(
         metrics=comparison.metrics,
         students=students,
         decisions=tuple(decisions),
-        details=details_of(run, comparison.confidence),
+        details=details_of(run, comparison.confidence, include_text=include_text),
         router=None if router is None else replace(router, router=Path(router.router).name),
         examples=examples_of(
             run,

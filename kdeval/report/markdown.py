@@ -9,6 +9,7 @@ from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
 from kdeval.report.gate_markdown import gate_blocks
 from kdeval.report.markdown_text import GITHUB_LIMIT, Block, code, compose, table, text
+from kdeval.report.noise_words import ceiling_lines, warning_lines
 from kdeval.report.numbers import (
     UNKNOWN,
     confidence_text,
@@ -21,6 +22,7 @@ from kdeval.report.numbers import (
     score_unit,
 )
 from kdeval.report.overall import overall_notes, overall_rows, overall_title
+from kdeval.report.related_markdown import related_blocks
 from kdeval.report.speed import speed_remarks, speed_rows
 
 __all__ = ["report_markdown"]
@@ -53,6 +55,7 @@ def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[B
         reasons = _reasons(cells)
         if reasons:
             yield Block(head="\n".join(f"- {reason}" for reason in reasons))
+    yield from _noise_blocks(document, student)
     yield from _calibration_blocks(student)
     yield from _speed_blocks(document, student)
 
@@ -66,6 +69,15 @@ def _overall_blocks(student: Comparison, level: str) -> Iterator[Block]:
     notes = [f"- {text(note)}" for note in overall_notes(found)]
     if notes:
         yield Block(head="\n".join(notes))
+
+
+def _noise_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
+    lines = [
+        *(f"- ⚠ {text(line)}" for line in warning_lines(document.noise, student)),
+        *(f"- {text(line)}" for line in ceiling_lines(document.noise, student)),
+    ]
+    if lines:
+        yield Block(head="\n".join(lines))
 
 
 def _score_table(document: ReportDocument, cells: list[Cell], title: str) -> Block:

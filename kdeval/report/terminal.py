@@ -13,6 +13,7 @@ from kdeval.gate.decision import GateDecision, Verdict
 from kdeval.records import Metric
 from kdeval.report.document import ReportDocument
 from kdeval.report.fitting_table import FittingTable
+from kdeval.report.noise_terminal import student_noise
 from kdeval.report.numbers import (
     confidence_text,
     count,
@@ -23,6 +24,7 @@ from kdeval.report.numbers import (
 )
 from kdeval.report.overall import overall_notes, overall_rows, overall_title
 from kdeval.report.plain_text import one_line
+from kdeval.report.related_terminal import related_renderables
 from kdeval.report.speed import speed_remarks, speed_rows
 
 __all__ = ["gate_renderables", "report_renderables"]
@@ -46,6 +48,7 @@ def report_renderables(document: ReportDocument) -> tuple[RenderableType, ...]:
     parts: list[RenderableType] = [_text(document.name, style="bold")]
     for student in document.students:
         parts.extend(_student(document, student))
+    parts.extend(related_renderables(document))
     if document.decisions:
         parts.append(Text())
     parts.extend(gate_renderables(document.decisions))
@@ -95,6 +98,7 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
         yield Text()
         yield calibration
         yield from (_text(line, style="dim") for line in _CALIBRATION_WORDS)
+    yield from student_noise(document.noise, student)
     yield Text()
     yield _speed(document, student)
     yield from (_text(line, style="dim") for line in speed_remarks(document, student))

@@ -1,0 +1,1 @@
+"""Students against each other, series of models, ensembles, and benchmarks beside production."""
