@@ -39,6 +39,8 @@ def gate_blocks(decision: GateDecision) -> Iterator[Block]:
     if decision.baseline is not None:
         against += f" and the baseline {code(decision.baseline)}"
     yield Block(head=f"**{_MARKS[decision.verdict]}**: {text(decision.summary)}, against {against}")
+    if decision.looks is not None:
+        yield Block(head=text(f"{decision.looks.text}."))
     order: tuple[Verdict, ...] = ("fail", "inconclusive", "pass")
     rules = sorted(decision.rules, key=lambda rule: order.index(rule.verdict))
     clustered = any(rule.clusters is not None for rule in rules)

@@ -44,6 +44,7 @@ def _suite(root: ET.Element, decision: GateDecision) -> None:
         ("verdict", decision.verdict),
         ("teacher", decision.teacher),
         ("baseline", decision.baseline),
+        ("looks", None if decision.looks is None else decision.looks.text),
         ("kdeval", decision.header.kdeval),
     ):
         if value is not None:

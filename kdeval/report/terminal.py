@@ -71,6 +71,8 @@ def _decision(decision: GateDecision) -> Iterator[RenderableType]:
     if decision.baseline is not None:
         against += f" and the baseline {decision.baseline}"
     yield _text(f"{decision.summary}, {against}", style=_STYLES[decision.verdict])
+    if decision.looks is not None:
+        yield _text(decision.looks.text, style="dim")
 
 
 def _student(document: ReportDocument, student: Comparison) -> Iterator[RenderableType]:

@@ -63,6 +63,8 @@ def verdict_view(document: ReportDocument, student: Comparison) -> VerdictView:
     if len(leading) > len(evidence):
         more = len(leading) - len(evidence)
         evidence.append(Statement(f"{more} more", "in the table of rules."))
+    if decision.looks is not None:
+        evidence.append(Statement("Looks", f"{decision.looks.text}."))
     return VerdictView(
         outcome=decision.verdict,
         sentence=_verdict(decision, student),

@@ -1,0 +1,224 @@
+"""`kdeval run --until-decided`: ask in looks, and stop as soon as the policy is decided.
+
+What is asked, in which order, and at which level each look judges is fixed and written down before
+the first look; a look that was taken counts. So a killed run, a repeated command or a `kdeval gate`
+in between changes no verdict and gives no second chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from kdeval.compare.compute import compare_run
+from kdeval.config.schema import RunConfig
+from kdeval.config.yaml_file import nearest
+from kdeval.errors import ModelError, UsageError
+from kdeval.gate.baseline import load_baseline
+from kdeval.gate.decide import judge
+from kdeval.gate.decision import GateDecision
+from kdeval.gate.policy import GatePolicy, load_policy
+from kdeval.run.look_plan import LookPlan
+from kdeval.run.runner import Asked, Progress, ask_models, prepare, write_run
+from kdeval.store.looks import LookKind, LookTaken, write_looks
+from kdeval.store.predictions import PredictionStore
+from kdeval.store.run_directory import RunDirectory
+from kdeval.workflows.evaluate import Evaluated, open_run_directory, probe_latency
+from kdeval.workflows.planned_looks import Question, planned_looks
+from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
+
+__all__ = ["LookReport", "UntilDecided", "ask_until_decided"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookReport:
+    """A look that was just taken, or was taken before: what it decided."""
+
+    decision: GateDecision
+    earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntilDecided:
+    """A finished run, what finishing it took, and what its last look decided."""
+
+    evaluated: Evaluated
+    decision: GateDecision
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """What was asked by this command, over all its looks."""
+
+    asked: dict[str, int]
+    now: dict[str, set[str]]
+    last: Asked | None = None
+
+    def count(self, asked: Asked) -> Asked:
+        """`asked` where answers that this command asked itself do not count as known before."""
+        for name, number in asked.asked.items():
+            every = {
+                item.key for (m, _), keyed in asked.keys.items() if m == name for item in keyed
+            }
+            self.now[name] |= every - asked.cached[name]
+            self.asked[name] += number
+        cached = {name: keys - self.now[name] for name, keys in asked.cached.items()}
+        self.last = replace(asked, cached=cached)
+        return self.last
+
+
+def ask_until_decided(
+    config: RunConfig,
+    out: Path,
+    *,
+    policy: Path,
+    base: Path | None = None,
+    limit: int | None = None,
+    kind: LookKind = "obrien_fleming",
+    looks: int = 5,
+    baseline: Path | None = None,
+    progress: Progress = lambda stage, done, total: None,
+    tell: Callable[[LookReport], None] = lambda report: None,
+) -> UntilDecided:
+    """The run in `out`, asked look by look until every rule has passed or one has failed.
+
+    Args:
+        config: from `load_config`.
+        out: the run's directory, made when it is missing.
+        policy: what is to be decided, of one student; fixed from the first look on.
+        base: where modules of "module:Class" models lie; the working directory always counts.
+        limit: at most so many samples a suite at the last look, a seeded stratified sample.
+        kind: obrien_fleming: equal parts of the samples; betting: any number of looks, and samples
+            that are added to the suites later can be asked by the same command.
+        looks: of an O'Brien-Fleming design.
+        baseline: what a `baseline_difference` is measured against.
+        progress: called with (stage, done, total).
+        tell: called after each look.
+
+    Raises:
+        RunError: `out` holds another run, or looks that were taken for something else.
+        KdevalError: on anything else the user can mend; what was asked until then is kept.
+    """
+    rules = load_policy(policy)
+    question = Question(
+        policy=rules,
+        policy_name=policy.name,
+        student=_student(config, rules),
+        baseline=None if baseline is None else load_baseline(baseline),
+    )
+    search = [Path.cwd()] if base is None else [base, Path.cwd()]
+    inputs = prepare(config, limit=limit, search=search)
+    inputs = replace(inputs, warnings=(*inputs.warnings, *check_token_fidelity(inputs)))
+    open_run_directory(out)
+    with PredictionStore(out / "predictions.sqlite") as store:
+        asking = _Asking(
+            question=question,
+            plan=planned_looks(inputs, out, question, kind=kind, looks=looks),
+            out=out,
+            store=store,
+            progress=progress,
+            tally=_Tally(
+                asked=dict.fromkeys(inputs.models, 0), now={name: set() for name in inputs.models}
+            ),
+        )
+        return asking.run(tell)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Asking:
+    """One command at work."""
+
+    question: Question
+    plan: LookPlan
+    out: Path
+    store: PredictionStore
+    progress: Progress
+    tally: _Tally
+
+    def run(self, tell: Callable[[LookReport], None]) -> UntilDecided:
+        """Goes on where the looks taken so far end."""
+        decision = self._where_it_was()
+        if decision is not None:
+            tell(LookReport(decision=decision, earlier=True))
+        while decision is None or not self._finished():
+            look = len(self.plan.looks.taken) + 1
+            decision = self._judged(self._ask(look))
+            results = tuple(asdict(rule) for rule in decision.rules)
+            self._remember(LookTaken(verdict=decision.verdict, results=results))
+            tell(LookReport(decision=decision))
+        self._measure_tokens()
+        return UntilDecided(evaluated=self._evaluated(), decision=decision)
+
+    def _where_it_was(self) -> GateDecision | None:
+        """The decision of the last look taken, its run on disk again if it was being replaced."""
+        taken = len(self.plan.looks.taken)
+        return self._judged(self._ask(taken)) if taken else None
+
+    def _judged(self, run: RunDirectory) -> GateDecision:
+        asked = self.question
+        return judge(
+            run, compare_run(run), asked.policy, student=asked.student, baseline=asked.baseline
+        )
+
+    def _finished(self) -> bool:
+        taken = self.plan.looks.taken
+        return taken[-1].verdict != "inconclusive" or len(taken) >= self.plan.looks.planned
+
+    def _ask(self, look: int) -> RunDirectory:
+        """The run of that look, whole on disk."""
+        inputs = self.plan.at(look)
+        asked = self.tally.count(ask_models(inputs, self.store, progress=self.progress))
+        if not self.plan.looks.taken:
+            probe_latency(inputs, self.out, self.progress)
+        write_run(inputs, asked, self.store, self.out)
+        run = RunDirectory.open(self.out)
+        dead = [m.name for m in run.manifest.models if m.requests and m.errors == m.requests]
+        if dead:
+            reasons = [
+                f"{count} x {reason}" for n in dead for reason, count in asked.failures(n).items()
+            ]
+            raise ModelError(
+                f"{', '.join(dead)}: not one request was answered, so no look was taken "
+                f"({'; '.join(reasons[:3])})"
+            )
+        return run
+
+    def _remember(self, taken: LookTaken) -> None:
+        looks = self.plan.looks.with_look(taken)
+        write_looks(self.out, looks)
+        self.plan = replace(self.plan, looks=looks)
+
+    def _measure_tokens(self) -> None:
+        asked = self.tally.last
+        assert asked is not None
+        inputs = self.plan.at(len(self.plan.looks.taken))
+        run_token_fidelity(inputs, asked, self.store, self.out, self.progress)
+
+    def _evaluated(self) -> Evaluated:
+        asked = self.tally.last
+        assert asked is not None
+        return Evaluated(
+            run=RunDirectory.open(self.out),
+            asked=dict(self.tally.asked),
+            cached={name: len(keys) for name, keys in asked.cached.items()},
+            failures={name: asked.failures(name) for name in asked.asked},
+            warnings=self.plan.inputs.warnings,
+        )
+
+
+def _student(config: RunConfig, policy: GatePolicy) -> str:
+    """The one student that the policy judges."""
+    names = [item.name for item in config.students]
+    if policy.student is None:
+        if len(names) == 1:
+            return names[0]
+        raise UsageError(
+            f"the configuration has {len(names)} students ({', '.join(names)}): say with "
+            "`student:` in the policy whose verdict is to be reached"
+        )
+    if policy.student not in names:
+        raise UsageError(
+            f"there is no student {policy.student!r}; {nearest(policy.student, names)}"
+        )
+    return policy.student
