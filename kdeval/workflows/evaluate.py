@@ -13,12 +13,13 @@ from kdeval.errors import RunError, UsageError
 from kdeval.latency.probe import probe, probe_is_current
 from kdeval.run.requests import as_request
 from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
+from kdeval.store.looks import LOOKS_FILE, read_looks
 from kdeval.store.predictions import PredictionStore, writer_lock
 from kdeval.store.run_directory import RunDirectory
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
-__all__ = ["Evaluated", "evaluate", "open_run_directory"]
+__all__ = ["Evaluated", "evaluate", "open_run_directory", "probe_latency"]
 
 _OWN_FILES = (
     "run.json",
@@ -29,6 +30,7 @@ _OWN_FILES = (
     "samples.parquet",
     "pairs.parquet",
     "latency.parquet",
+    LOOKS_FILE,
     TOKENS_FILE,
     TEXTS_FILE,
 )
@@ -111,16 +113,30 @@ def evaluate(
     search = [Path.cwd()] if base is None else [base, Path.cwd()]
     inputs = prepare(config, limit=limit, search=search)
     warnings = (*inputs.warnings, *check_token_fidelity(inputs))
+    refuse_looks(out)
     open_run_directory(out, fresh=fresh)
     with PredictionStore(out / "predictions.sqlite") as store:
         asked = ask_models(inputs, store, progress=progress)
-        _probe_latency(inputs, out, progress)
+        probe_latency(inputs, out, progress)
         run_token_fidelity(inputs, asked, store, out, progress)
         write_run(inputs, asked, store, out)
     done = _evaluated(out, asked, warnings)
     if not done.without_answer:
         (out / _BEFORE_FRESH).unlink(missing_ok=True)
     return done
+
+
+def refuse_looks(out: Path) -> None:
+    """Nothing, or RunError where looks were taken: asking otherwise would be a second chance."""
+    if not out.is_dir():
+        return
+    looks = read_looks(out)
+    if looks is not None and (looks.taken or (out / "run.json").exists()):
+        raise RunError(
+            f"{out} is looked at while it grows (--until-decided {looks.policy_name}): the same "
+            "command goes on; for any other run give another --out"
+        )
+    (out / LOOKS_FILE).unlink(missing_ok=True)
 
 
 def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
@@ -155,7 +171,7 @@ def open_run_directory(out: Path, *, fresh: bool = False) -> None:
                 (out / name).unlink(missing_ok=True)
 
 
-def _probe_latency(inputs: RunInputs, out: Path, progress: Progress) -> None:
+def probe_latency(inputs: RunInputs, out: Path, progress: Progress) -> None:
     """Measures the models that answer live, unless the same was measured before."""
     settings = inputs.config.latency_probe
     file = out / "latency.parquet"
