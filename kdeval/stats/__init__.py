@@ -35,6 +35,13 @@ from kdeval.stats.quantiles import paired_median_ratio, paired_quantile_ratio, q
 from kdeval.stats.sequential import certify_below, e_cusum, lower_bound, upper_bound
 from kdeval.stats.several_tests import holm, shown_by_holm, smallest_of
 from kdeval.stats.sharpness import student_temperature
+from kdeval.stats.strict import (
+    strict_difference,
+    strict_macro_difference,
+    strict_macro_retention,
+    strict_mean,
+    strict_retention,
+)
 from kdeval.stats.temperature import fit_temperature, scale
 
 __all__ = [
@@ -86,6 +93,11 @@ __all__ = [
     "shown_by_holm",
     "smallest_n",
     "smallest_of",
+    "strict_difference",
+    "strict_macro_difference",
+    "strict_macro_retention",
+    "strict_mean",
+    "strict_retention",
     "student_temperature",
     "upper_bound",
     "wilson",
