@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +14,7 @@ from kdeval.report.numbers import UNKNOWN
 
 __all__ = ["FittingTable"]
 
-_LEAST = 5
+_LEAST = 10
 
 
 class FittingTable:
@@ -44,17 +44,17 @@ class FittingTable:
         return len(self._rows)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = self._table()
-        if Measurement.get(console, options.update(width=10_000), table).minimum <= (
-            options.max_width
-        ):
-            yield table
+        if self._narrowest() <= options.max_width:
+            yield self._table()
         else:
             yield from self._stacked()
 
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        wide = Measurement.get(console, options, self._table())
-        return Measurement(min(wide.minimum, options.max_width), wide.maximum)
+    def _narrowest(self) -> int:
+        """Columns of a terminal that the figures need beside a first column at its least."""
+        return self._least + sum(
+            1 + max(cell_len(heading), *(row[column].cell_len for row in self._rows), 0)
+            for column, heading in enumerate(self.headings[1:], start=1)
+        )
 
     def _table(self) -> Table:
         table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)

@@ -6,7 +6,7 @@ from kdeval.errors import ModelError
 
 pytest.importorskip("torch")
 
-from kdeval.models.label_logits import columns_of  # noqa: E402
+from kdeval.models.label_logits import columns_of
 
 
 @pytest.mark.parametrize(
