@@ -54,6 +54,8 @@ def comparable_memory(teacher: ModelSummary, student: ModelSummary) -> str | Non
     devices = [(model.device or "").partition(":")[0] for model in (teacher, student)]
     if devices[0] != devices[1]:
         return "measured on different kinds of device, which count different memory"
+    if devices[0] != "cuda":
+        return "in one process a model may work in memory that another has left"
     stored = [model.name for model in (teacher, student) if model.from_store]
     if stored:
         return (

@@ -32,7 +32,8 @@ Group = Literal["time", "tokens", "cost and errors", "size"]
 MEMORY = (
     "Peak memory: the most that weights and work took while the model answered, counted from what "
     "was in use before: what was allocated on a CUDA device, resident memory of the process on a "
-    "CPU. It grows with the batch and the longest request."
+    "CPU, where a model may also work in memory that another has left, so that there is no ratio. "
+    "It grows with the batch and the longest request."
 )
 _Shown = Callable[[Any], str]
 
@@ -99,7 +100,8 @@ def parts_text(parts: TimeParts) -> str:
     if length.low is not None and length.low > 1:
         lead = f"The student is more verbose: it writes {written} times as many tokens"
         if parts.per_token < 1:
-            lead += ", which eats part of its speed-up"
+            eaten = "part" if time.estimate is not None and time.estimate < 1 else "all"
+            lead += f", which eats {eaten} of its speed-up"
     elif length.high is not None and length.high < 1:
         lead = f"The student is terser: it writes {written} times as many tokens"
     else:

@@ -79,7 +79,7 @@ def test_tokens_are_those_that_were_written(project: Path) -> None:
 
 
 def test_the_report_shows_them(project: Path) -> None:
-    """In words and rows; the sizes are equal, and the peaks are compared only in a first run."""
+    """In words and rows; a second run says that its answers came from the first."""
     run = RunDirectory.open(project / "out")
     compared = compare_run(run)
     document = report_document(run, compared)

@@ -127,6 +127,7 @@ def test_a_classifier_has_neither_rows_nor_footnotes_of_tokens(make_document: Ma
          "The student is more verbose: it writes 1.80 [1.70, 1.90] times as many tokens, which "
          "eats part of its speed-up. A token takes 0.45 of the teacher's time, a request "
          "0.81 [0.79, 0.83] of it"),
+        (_interval(1.8, 1.7, 1.9), 0.8, "which eats all of its speed-up. A token takes 0.80 of"),
         (_interval(1.8, 1.7, 1.9), 1.2, "times as many tokens. A token takes 1.20 of"),
         (_interval(0.5, 0.4, 0.6), 0.5, "The student is terser"),
         (_interval(1.1, 0.9, 1.3), 0.5, "Whether the student writes more is not clear"),
@@ -139,7 +140,7 @@ def test_the_sentence_follows_the_interval(length: Interval, per_token: float, w
 
 
 def test_peaks_of_memory_are_compared_only_where_they_can_be() -> None:
-    """On one kind of device, and with every answer made in this run."""
+    """On one kind of accelerator, and with every answer made in this run."""
 
     def model(name: str, device: str, from_store: int = 0) -> ModelSummary:
         return ModelSummary(
@@ -152,7 +153,8 @@ def test_peaks_of_memory_are_compared_only_where_they_can_be() -> None:
     assert "different kinds of device" in str(
         comparable_memory(model("a", "cuda"), model("b", "cpu"))
     )
-    reason = comparable_memory(model("a", "cpu", 3), model("b", "cpu"))
+    assert "another has left" in str(comparable_memory(model("a", "cpu"), model("b", "cpu")))
+    reason = comparable_memory(model("a", "cuda", 3), model("b", "cuda"))
     assert reason is not None
     assert reason.startswith("part of the answers of a came from an earlier run")
 
