@@ -31,7 +31,7 @@ def bin_codes(confidence: FloatArray, *, bins: int = BINS, binning: Binning) -> 
 
 
 def without_single_samples(codes: IntArray, counts: IntArray) -> IntArray:
-    """Ordered bin codes in which a bin of one sample has joined its neighbour below (or above).
+    """Ordered bin codes in which bins of one sample have joined their neighbours.
 
     Args:
         codes: Bin of each group of samples, ascending from 0 without gaps.
@@ -40,8 +40,10 @@ def without_single_samples(codes: IntArray, counts: IntArray) -> IntArray:
     sizes = np.bincount(codes, weights=counts)
     starts = [0]
     for code in range(1, len(sizes)):
-        if sizes[code] > 1 and sizes[starts[-1] : code].sum() > 1:
+        if sizes[starts[-1] : code].sum() > 1:
             starts.append(code)
+    if len(starts) > 1 and sizes[starts[-1] :].sum() < 2:
+        starts.pop()
     joined = np.searchsorted(starts, np.arange(len(sizes)), side="right") - 1
     merged: IntArray = joined[codes].astype(np.int64)
     return merged

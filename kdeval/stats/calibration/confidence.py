@@ -86,9 +86,9 @@ def confidence_figures(
     figures = {
         name: _against(fine, coarse, null, exact, simulated, tail)
         for name, exact, simulated, tail in _MEASURES
+        if len(p) > 1 or name != "debiased_l2"
     }
-    if len(p) < 2:
-        figures["debiased_l2"] = without_null(None, "upper", "needs 2 samples")
+    figures.setdefault("debiased_l2", without_null(None, "upper", "needs 2 samples"))
     return ConfidenceFigures(
         n=len(p), accuracy=float(y.mean()), mean_confidence=float(p.mean()), **figures
     )
