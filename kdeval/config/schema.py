@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,6 +33,7 @@ __all__ = [
     "CausalLMConfig",
     "CustomModel",
     "EchoModelConfig",
+    "EnsembleConfig",
     "ImageClassifierConfig",
     "LatencyProbe",
     "ModelConfig",
@@ -47,7 +49,9 @@ __all__ = [
 
 MODEL_ENTRY_POINTS = "kdeval.models"
 _CUSTOM = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
-_BUILT_IN = ("sequence_classifier", "image_classifier", "causal_lm", "recorded", "echo")
+_BUILT_IN = (
+    "sequence_classifier", "image_classifier", "causal_lm", "recorded", "echo", "ensemble",
+)  # fmt: skip
 
 
 class RecordedColumnsConfig(Strict):
@@ -71,8 +75,12 @@ class RecordedColumnsConfig(Strict):
     confidence: str | None = None
     cost_usd: str | None = None
     latency_s: str | None = None
+    first_token_s: str | None = Field(None, description="seconds to the first token of a stream")
     input_tokens: str | None = None
-    output_tokens: str | None = None
+    output_tokens: str | None = Field(
+        None, description="tokens written in all, reasoning tokens included"
+    )
+    reasoning_tokens: str | None = None
     error: str | None = None
 
 
@@ -127,14 +135,49 @@ def _check_type(value: Any) -> Any:
     return value
 
 
-ModelConfig = Annotated[
+_SingleModel = (
     Annotated[SequenceClassifierConfig, Tag("sequence_classifier")]
     | Annotated[ImageClassifierConfig, Tag("image_classifier")]
     | Annotated[CausalLMConfig, Tag("causal_lm")]
     | Annotated[RecordedModelConfig, Tag("recorded")]
     | Annotated[EchoModelConfig, Tag("echo")]
-    | Annotated[CustomModel, Tag("custom")],
-    Discriminator(_model_tag),
+    | Annotated[CustomModel, Tag("custom")]
+)
+
+
+class EnsembleConfig(Named):
+    """Several models that answer as one."""
+
+    type: Literal["ensemble"]
+    members: list[Annotated[_SingleModel, Discriminator(_model_tag)]] = Field(
+        min_length=2, description="models, each as it would stand alone; no ensembles"
+    )
+    combine: Literal["mean_probability", "majority"] = Field(
+        "mean_probability",
+        description="average the probabilities of labels or choices; or take the answer that most "
+        "members give, of tied ones that of the member listed first",
+    )
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _member_types(cls, value: Any) -> Any:
+        for item in value if isinstance(value, list) else ():
+            _check_type(item)
+            if isinstance(item, dict) and item.get("type") == "ensemble":
+                raise ValueError("a member of an ensemble is no ensemble: list its members here")
+        return value
+
+    @model_validator(mode="after")
+    def _distinct(self) -> EnsembleConfig:
+        names = [member.name for member in self.members]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"members: two are called {name!r}")
+        return self
+
+
+ModelConfig = Annotated[
+    _SingleModel | Annotated[EnsembleConfig, Tag("ensemble")], Discriminator(_model_tag)
 ]
 
 
@@ -265,7 +308,7 @@ def load_config(path: str | Path) -> RunConfig:
     ]
     problems.extend(
         f"{path}: {model.name}: no such path {given!r} (looked for {base / given})"
-        for model in config.models
+        for model in _singles(config.models)
         for given in _paths(model).values()
         if not (base / given).exists()
     )
@@ -281,6 +324,12 @@ def load_config(path: str | Path) -> RunConfig:
     )
 
 
+def _singles(models: Iterable[Any]) -> Iterator[Any]:
+    """The models, an ensemble's members in its place."""
+    for model in models:
+        yield from model.members if isinstance(model, EnsembleConfig) else (model,)
+
+
 def _paths(model: Any) -> dict[str, str]:
     """Setting to path, of those that are files or directories of the user's."""
     if isinstance(model, CausalLMConfig) and model.tokenizer is not None:
@@ -291,6 +340,9 @@ def _paths(model: Any) -> dict[str, str]:
 
 
 def _absolute(model: Any, base: Path) -> Any:
+    if isinstance(model, EnsembleConfig):
+        members = [_absolute(member, base) for member in model.members]
+        return model.model_copy(update={"members": members})
     if isinstance(model, CustomModel) and isinstance(model.options.get("path"), str):
         options = {**model.options, "path": str(base / model.options["path"])}
         return model.model_copy(update={"options": options})

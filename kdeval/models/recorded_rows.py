@@ -31,8 +31,10 @@ _PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "confidence": partial(as_number, high=1.0),
     "cost_usd": as_number,
     "latency_s": as_number,
+    "first_token_s": as_number,
     "input_tokens": as_count,
     "output_tokens": as_count,
+    "reasoning_tokens": as_count,
     "error": lambda value, name: to_text(value),
 }
 
@@ -136,9 +138,9 @@ class _AnswerReader:
             value = row.values.get(column)
             if value is not None:
                 found[setting] = parse(value, f"{setting} (column {column!r})")
-        latency = found.pop("latency_s", None)
-        if latency is not None:
-            found["timing"] = Timing(origin="recorded", total_s=latency)
+        found["timing"] = _timing(
+            found.pop("latency_s", None), found.pop("first_token_s", None), found
+        )
         if found.get("error") is not None:
             found["output"] = found["score"] = None
             return RecordedAnswer(line=row.line, response=Response(**found), probabilities=None)
@@ -169,3 +171,17 @@ class _AnswerReader:
             if value is None
             else as_log_probabilities(value, name, logarithms=self._logarithms)
         )
+
+
+def _timing(total: float | None, first: float | None, found: Mapping[str, Any]) -> Timing | None:
+    """What the log tells of time; between tokens is the rest of it, shared by the tokens left."""
+    if total is None and first is None:
+        return None
+    between = None
+    if total is not None and first is not None:
+        if first > total:
+            raise DataError(f"first_token_s is {first:g}, later than latency_s, {total:g}")
+        tokens = found.get("output_tokens")
+        if tokens is not None and tokens > 1:
+            between = (total - first) / (tokens - 1)
+    return Timing(origin="recorded", total_s=total, first_token_s=first, between_tokens_s=between)

@@ -127,6 +127,26 @@ def test_empty_cells_are_unknown(tmp_path):
     assert (response.cost_usd, response.timing, response.input_tokens) == (None, None, None)
 
 
+def test_a_stream_is_taken_apart(tmp_path):
+    """The first token, and the rest of the time shared out among the tokens after it."""
+    rows = [{"id": "a", "out": "x", "sec": 1.4, "first": 0.2, "n": 13, "think": 5},
+            {"id": "b", "out": "x", "sec": 1.4, "first": 0.2, "n": 1},
+            {"id": "c", "out": "x", "first": 0.2, "n": 13}]  # fmt: skip
+    found = model(
+        jsonl(tmp_path / "p.jsonl", *rows), id="id", output="out", latency_s="sec",
+        first_token_s="first", output_tokens="n", reasoning_tokens="think",
+    )  # fmt: skip
+    a, b, c = (ask(found, name, kind="generation") for name in "abc")
+    assert a.timing.first_token_s == 0.2
+    assert a.timing.between_tokens_s == pytest.approx(0.1)
+    assert a.reasoning_tokens == 5
+    assert (b.timing.between_tokens_s, c.timing.between_tokens_s) == (None, None)
+    assert (c.timing.total_s, c.timing.first_token_s) == (None, 0.2)
+    late = jsonl(tmp_path / "late.jsonl", {"id": "a", "out": "x", "sec": 0.1, "first": 0.2})
+    with pytest.raises(DataError, match=r"late.jsonl:1: first_token_s is 0.2, later than latency"):
+        model(late, id="id", output="out", latency_s="sec", first_token_s="first")
+
+
 def test_an_empty_output_in_jsonl_is_an_answer_and_an_empty_csv_cell_is_none(tmp_path):
     found = model(jsonl(tmp_path / "p.jsonl", {"id": "a", "out": ""}), id="id", output="out")
     assert ask(found, kind="generation").output == ""
