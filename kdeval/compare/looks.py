@@ -28,6 +28,6 @@ def looks_note(run: RunDirectory) -> str | None:
     return (
         f"Samples were asked until a policy was decided: look {look}{of}, "
         f"{looks.totals[look - 1]:,} of {looks.totals[-1]:,} samples. Intervals are wider than "
-        f"usual, so that those of all looks hold together with {run.manifest.confidence:.4g} "
-        "confidence."
+        "usual, so that those of all looks hold together with "
+        f"{100 * run.manifest.confidence:g} % confidence."
     )

@@ -27,6 +27,8 @@ def betting_range(target: Target) -> Range | None:
     """
     if target.rule.metric == "error_share":
         return 0.0, 1.0
+    if target.metric is not None and target.metric.aggregation != "mean":
+        return None
     if target.rule.metric in _RATIOS:
         low, high = possible_ends("score", target.metric, share=target.share)
         return None if low is None or high is None or low < 0 else (0.0, high)

@@ -26,7 +26,6 @@ from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["Looking", "policy_digest", "rule_results"]
 
-_NO_MEAN = ("latency_ratio",)
 _RESULTS = TypeAdapter(tuple[RuleResult, ...])
 _Key = tuple[object, ...]
 
@@ -118,7 +117,7 @@ class Looking:
             return lan_demets((information[-1],) * self.looks.planned, alpha)
         if self.looks.kind == "betting":
             if betting_range(target) is None:
-                return each_look_alone(information, alpha, open_ended=True)
+                return each_look_alone(_doublings(information), alpha, open_ended=True)
             return SequentialDesign(
                 kind="betting",
                 alpha=alpha,
@@ -126,7 +125,7 @@ class Looking:
                 levels=(1 - alpha,) * len(information),
                 spent=(alpha,) * len(information),
             )
-        if target.rule.metric in _NO_MEAN:
+        if _is_no_mean(target):
             return each_look_alone(information, alpha)
         return lan_demets(information, alpha)
 
@@ -207,6 +206,23 @@ def _does_not_grow(judged: Judged, target: Target) -> bool:
         return False
     figures = cost_figures(judged.run, judged.student, 0.9)
     return figures is not None and figures.unit != "request"
+
+
+def _is_no_mean(target: Target) -> bool:
+    """Figures bounded by a bootstrap, whose far tails are too rough for early looks' levels."""
+    metric = target.metric
+    return target.rule.metric == "latency_ratio" or (
+        metric is not None and metric.aggregation != "mean"
+    )
+
+
+def _doublings(information: tuple[int, ...]) -> tuple[int, ...]:
+    """Looks that count: those with at least twice the data of the last one that did."""
+    kept, last = [], 0
+    for units in information:
+        last = units if units >= max(2 * last, 1) else last
+        kept.append(last)
+    return tuple(kept)
 
 
 def _target_key(target: Target) -> _Key:

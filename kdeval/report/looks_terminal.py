@@ -20,7 +20,7 @@ _WORDS: dict[Verdict, str] = {"pass": "pass", "fail": "fail", "inconclusive": "o
 def look_renderables(
     decision: GateDecision, *, earlier: bool = False
 ) -> tuple[RenderableType, ...]:
-    """A heading with the samples asked, then each rule that was open until then, with its bounds."""
+    """A heading with the samples asked, then each rule that was open until then and its bounds."""
     return tuple(_look(decision, earlier))
 
 
