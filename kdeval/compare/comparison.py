@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kdeval.compare.ensemble_figures import EnsembleFigures
 from kdeval.compare.overall import Overall
 from kdeval.compare.relations import SeriesFigures, Standings, Transfer
 from kdeval.cost.figures import CostFigures
@@ -120,6 +121,8 @@ class Cell:
         both_wrong_same: of the samples both got wrong, those with the same output.
         agreement: share of samples on which both gave the same output.
         repeats_teacher_error: P(student gives the teacher's wrong output | teacher wrong).
+        repeats_by_chance: the same if the student's errors, given the reference, knew nothing of
+            the teacher's; None where no other sample has that reference.
     """
 
     suite: str
@@ -140,6 +143,7 @@ class Cell:
     kappa: float | None
     repeats_teacher_error: Interval | None
     calibration: Calibration | None
+    repeats_by_chance: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +194,7 @@ class RunComparison:
         between: the students against each other, where there are several.
         series: checkpoints, chains, ladders and label kinds, as configured.
         transfers: benchmark suites beside production suites, where suites have those roles.
+        ensembles: each ensemble beside its members.
     """
 
     name: str
@@ -201,6 +206,7 @@ class RunComparison:
     between: tuple[Standings, ...] = ()
     series: tuple[SeriesFigures, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    ensembles: tuple[EnsembleFigures, ...] = ()
 
     def student(self, name: str) -> Comparison | None:
         """The comparison of that student, or None."""

@@ -193,10 +193,10 @@ def _majority(chosen: Selection, kind: str) -> float | None:
     """Share of the most frequent reference label: what a constant answer would score."""
     if kind != "classification" or chosen.n == 0:
         return None
-    known = [reference for reference in chosen.references if isinstance(reference, str)]
-    if len(known) < chosen.n:
+    codes = chosen.reference_codes
+    if codes is None or codes.min() < 0:
         return None
-    return float(np.unique(known, return_counts=True)[1].max() / len(known))
+    return float(np.bincount(codes).max() / chosen.n)
 
 
 def _retention(

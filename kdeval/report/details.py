@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from kdeval.compare.calibration_details import CalibrationDetails, calibration_details
 from kdeval.compare.fidelity import Fidelity, fidelity
 from kdeval.compare.reliability import Reliability, reliability
+from kdeval.compare.repeats import Repeats, repeats_of
 from kdeval.compare.selection import load_pairs, selection_of
+from kdeval.compare.token_fidelity import TokenFidelity, without_text
+from kdeval.compare.tokens_compared import token_fidelity_of
 from kdeval.latency.distribution import LatencyDistribution, latency_distribution
 from kdeval.store.run_directory import RunDirectory
 
@@ -22,6 +25,7 @@ class SuiteDetails:
         reliability: None without probabilities of both models.
         fidelity: all pairs, then those the teacher got right and wrong; empty when unknown.
         calibration: with the first metric of a suite that has any; None with the others.
+        repeats: with the first metric of a suite whose prompts the teacher answered several times.
     """
 
     suite: str
@@ -29,20 +33,31 @@ class SuiteDetails:
     reliability: Reliability | None
     fidelity: tuple[Fidelity, ...]
     calibration: CalibrationDetails | None = None
+    repeats: Repeats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentDetails:
-    """One student beside the teacher."""
+    """One student beside the teacher.
+
+    Attributes:
+        tokens: suites on which both were compared token by token.
+    """
 
     student: str
     suites: tuple[SuiteDetails, ...]
     latency: LatencyDistribution | None
+    tokens: tuple[TokenFidelity, ...] = ()
 
 
-def details_of(run: RunDirectory, confidence: float) -> tuple[StudentDetails, ...]:
-    """Of every student of the run, in its order."""
+def details_of(
+    run: RunDirectory, confidence: float, *, include_text: bool = True
+) -> tuple[StudentDetails, ...]:
+    """Of every student of the run, in its order; without text no token is told."""
     tables = load_pairs(run)
+    temperature = run.manifest.distillation_temperature
+    repeats = dict(repeats_of(run, tables, confidence))
+    tokens = token_fidelity_of(run, confidence)
     found = []
     for entry in run.manifest.students:
         suites = []
@@ -63,7 +78,8 @@ def details_of(run: RunDirectory, confidence: float) -> tuple[StudentDetails, ..
                         suite=suite.name,
                         metric=metric,
                         reliability=reliability(chosen, confidence=confidence, table=table),
-                        fidelity=fidelity(chosen, confidence=confidence),
+                        fidelity=fidelity(chosen, confidence=confidence, temperature=temperature),
+                        repeats=repeats.pop((entry.name, suite.name), None),
                         calibration=calibration if told else None,
                     )
                 )
@@ -72,6 +88,10 @@ def details_of(run: RunDirectory, confidence: float) -> tuple[StudentDetails, ..
                 student=entry.name,
                 suites=tuple(suites),
                 latency=latency_distribution(run, entry.name),
+                tokens=tuple(
+                    item if include_text else without_text(item)
+                    for item in tokens.get(entry.name, ())
+                ),
             )
         )
     return tuple(found)

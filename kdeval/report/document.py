@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from kdeval.compare.comparison import Cell, Comparison, RunComparison
+from kdeval.compare.ensemble_figures import EnsembleFigures
 from kdeval.compare.noise_floor import NoiseFloor
 from kdeval.compare.relations import SeriesFigures, Standings, Transfer
 from kdeval.gate.decision import GateDecision
@@ -39,6 +40,7 @@ class ReportDocument:
         between: the students against each other; empty with one.
         series: checkpoints, chains, ladders and kinds of labels, as configured.
         transfers: benchmark suites beside production suites.
+        ensembles: each ensemble beside its members.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ReportDocument:
     between: tuple[Standings, ...] = ()
     series: tuple[SeriesFigures, ...] = ()
     transfers: tuple[Transfer, ...] = ()
+    ensembles: tuple[EnsembleFigures, ...] = ()
     noise: SelfNoise | None = None
     schema_version: Literal[1] = 1
     kind: Literal["kdeval.report"] = "kdeval.report"
@@ -137,6 +140,7 @@ def report_document(
         between=comparison.between,
         series=comparison.series,
         transfers=comparison.transfers,
+        ensembles=comparison.ensembles,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from kdeval.compare.comparison import Cell, Comparison, ModelCalibration
 from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
+from kdeval.report.fidelity_words import fidelity_lines
 from kdeval.report.gate_markdown import gate_blocks
 from kdeval.report.markdown_text import GITHUB_LIMIT, Block, code, compose, table, text
 from kdeval.report.noise_words import ceiling_lines, warning_lines
@@ -57,6 +58,7 @@ def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[B
             yield Block(head="\n".join(f"- {reason}" for reason in reasons))
     yield from _noise_blocks(document, student)
     yield from _calibration_blocks(student)
+    yield from _fidelity_blocks(document, student)
     yield from _speed_blocks(document, student)
 
 
@@ -130,6 +132,16 @@ def _reasons(cells: list[Cell]) -> list[str]:
                 f"{counted(missing.unscored, 'missing score')}"
             ] = None
     return list(found)
+
+
+def _fidelity_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
+    lines = tuple(fidelity_lines(document.details_for(student.student), student))
+    if lines:
+        yield Block(
+            head="Imitation of the teacher\n",
+            rows=tuple(f"- {text(line)}" for line in lines),
+            what="suites",
+        )
 
 
 def _calibration_blocks(student: Comparison) -> Iterator[Block]:

@@ -12,6 +12,7 @@ from kdeval.compare.comparison import ALL, Cell, Comparison, ModelCalibration
 from kdeval.gate.decision import GateDecision, Verdict
 from kdeval.records import Metric
 from kdeval.report.document import ReportDocument
+from kdeval.report.fidelity_words import fidelity_lines
 from kdeval.report.fitting_table import FittingTable
 from kdeval.report.noise_terminal import student_noise
 from kdeval.report.numbers import (
@@ -100,6 +101,11 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
         yield Text()
         yield calibration
         yield from (_text(line, style="dim") for line in _CALIBRATION_WORDS)
+    lines = tuple(fidelity_lines(document.details_for(student.student), student))
+    if lines:
+        yield Text()
+        yield _text("imitation of the teacher")
+        yield from (_text(line) for line in lines)
     yield from student_noise(document.noise, student)
     yield Text()
     yield _speed(document, student)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from kdeval.stats.critical import t_critical
 from kdeval.stats.interval import Interval, check_confidence, unknown
-from kdeval.stats.moments import FloatArray, as_clusters, as_scores
+from kdeval.stats.moments import FloatArray, IntArray, as_clusters, as_scores
 from kdeval.stats.score_test import invert
 
 __all__ = ["per_unit"]
@@ -65,7 +65,7 @@ def per_unit(
     if n == 0:
         return unknown("no samples", confidence=confidence, method=_METHOD, n=0)
     if codes is not None:
-        a, u = np.bincount(codes, weights=a), np.bincount(codes, weights=u)
+        a, u = _by_cluster(a, codes), _by_cluster(u, codes)
     ends, reason = _ends(a, u, confidence, low, high)
     return Interval(
         estimate=float(a.sum() / u.sum()),
@@ -77,6 +77,11 @@ def per_unit(
         clusters=None if codes is None else len(a),
         reason=reason,
     )
+
+
+def _by_cluster(values: FloatArray, codes: IntArray) -> FloatArray:
+    sums: FloatArray = np.bincount(codes, weights=values).astype(np.float64)
+    return sums
 
 
 def _ends(
@@ -124,7 +129,7 @@ def _hall_t(rest: FloatArray, u: FloatArray, estimate: float) -> Callable[[float
             return math.copysign(math.inf, mean) if mean else 0.0
         cubes = third[0] + delta * (third[1] + delta * (third[2] + delta * third[3]))
         t = math.sqrt(n - 1) * mean / math.sqrt(variance)
-        skew = cubes / variance**1.5 / math.sqrt(n)
+        skew = cubes / math.pow(variance, 1.5) / math.sqrt(n)
         return t + skew * t**2 / 3 + skew**2 * t**3 / 27 + skew / 6
 
     return statistic

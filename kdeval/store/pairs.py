@@ -10,7 +10,8 @@ One row per (suite, sample, student, metric). Two files:
   labels, or of the choices), input_tokens, output_tokens, reasoning_tokens, mean_log_prob,
   truncated, latency_s, first_token_s, between_tokens_s (no latency is written for a share of a
   batch's time), cost_usd, cached, statistics (sufficient statistics of the sample, where the
-  metric is no mean; absent in older runs).
+  metric is no mean; absent in older runs), samples (every answer where a prompt was answered
+  several times; absent in older runs).
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ _SIDE = (
     ("cost_usd", pa.float64()),
     ("cached", pa.bool_()),
     ("statistics", pa.list_(pa.float64())),
+    ("samples", pa.list_(pa.string())),
 )
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -149,6 +151,7 @@ def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -
         f"{side}_between_tokens_s": timing.between_tokens_s,
         f"{side}_cost_usd": response.cost_usd,
         f"{side}_cached": prediction.cached,
+        f"{side}_samples": None if response.samples is None else list(response.samples),
         f"{side}_statistics": None if score.statistics is None else list(score.statistics),
     }
 

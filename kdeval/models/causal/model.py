@@ -99,8 +99,14 @@ class CausalLM:
         return found
 
     def token_text(self, token: int) -> str:
-        """What the token writes; the piece of a character as U+FFFD."""
-        text: str = self._loaded.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+        """What the token writes inside a text; a piece of a character as U+FFFD."""
+        tokenizer = self._loaded.tokenizer
+        anchor = tokenizer("a", add_special_tokens=False)["input_ids"]
+        alone, both = (
+            tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+            for ids in (anchor, [*anchor, token])
+        )
+        text: str = both[len(alone) :]
         return text
 
     def answer_splits(

@@ -55,7 +55,6 @@ def forced_logits(model: Any, split: Split, *, tokens: int, device: str) -> Iter
             yield logits[place : place + tokens]
 
 
-@torch.inference_mode()  # not in the generator: torch's mode would stay on between two pieces
 def _forward(
     model: Any, ids: Sequence[int], cache: Any, kept: int, accepted: Any, device: str
 ) -> tuple[torch.Tensor, Any]:
@@ -65,5 +64,6 @@ def _forward(
         options |= {"past_key_values": cache, "use_cache": True}
     if "logits_to_keep" in accepted:
         options["logits_to_keep"] = kept
-    out = model(input_ids=torch.tensor([list(ids)], device=device), **options)
+    with torch.inference_mode():  # not in the generator: it would stay on between two pieces
+        out = model(input_ids=torch.tensor([list(ids)], device=device), **options)
     return out.logits[0, -kept:], out.past_key_values if "past_key_values" in options else None

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from kdeval.compare.comparison import Comparison
 from kdeval.report.document import ReportDocument
 from kdeval.report.html.browser import KIND_NAMES, BrowserView, browser_view
+from kdeval.report.html.fidelity import FidelityView, fidelity_view
 from kdeval.report.html.headline import DEFINITIONS, Headline, headlines
 from kdeval.report.html.pictures import (
     CalibrationView,
@@ -31,10 +32,8 @@ from kdeval.report.html.pictures import (
 from kdeval.report.html.related import related_views
 from kdeval.report.html.router import router_view
 from kdeval.report.html.scores import (
-    FidelityRow,
     FlipView,
     ScoreRow,
-    fidelity_row,
     flip_views,
     score_rows,
 )
@@ -66,7 +65,7 @@ class StudentView:
     flips: tuple[FlipView, ...]
     calibrations: tuple[CalibrationView, ...]
     calibrations_left_out: int
-    fidelity: tuple[tuple[str, str, tuple[FidelityRow, ...]], ...]
+    fidelity: FidelityView | None
     latency: LatencyView | None
     speed: SpeedView
     browser: BrowserView | None
@@ -118,11 +117,7 @@ def _student(document: ReportDocument, student: Comparison, index: int) -> Stude
         flips=flip_views(student),
         calibrations=calibration_views(details, student, name=name),
         calibrations_left_out=calibrations_left_out(student),
-        fidelity=tuple(
-            (item.suite, item.metric, tuple(map(fidelity_row, item.fidelity)))
-            for item in (() if details is None else details.suites)
-            if item.fidelity
-        ),
+        fidelity=fidelity_view(details, student, name=name),
         latency=latency_view(details, student, name=name),
         speed=speed_view(document, student),
         browser=None if examples is None else browser_view(examples, budget=budget),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from kdeval.compare.comparison import ALL, Cell, Comparison, ModelCalibration
-from kdeval.compare.fidelity import Fidelity
 from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
+from kdeval.report.fidelity_words import repeated_errors_words
 from kdeval.report.html.figures import Figure, amount, measured, tally
 from kdeval.report.numbers import (
     UNKNOWN,
@@ -22,11 +22,9 @@ from kdeval.stats.flips import FlipTable
 
 __all__ = [
     "CalibrationRow",
-    "FidelityRow",
     "FlipView",
     "ScoreRow",
     "calibration_rows",
-    "fidelity_row",
     "flip_views",
     "score_rows",
 ]
@@ -116,11 +114,9 @@ def flip_views(student: Comparison) -> tuple[FlipView, ...]:
 def _same(cell: Cell) -> str:
     if cell.both_wrong_same is None or cell.flips is None or not cell.flips.both_wrong:
         return ""
-    repeated = measured(cell.repeats_teacher_error, "percent")
     return (
         f"Of the {counted(cell.flips.both_wrong, 'sample')} that both got wrong, "
-        f"{cell.both_wrong_same:,} got the same wrong output; the student repeats "
-        f"{repeated.text} {repeated.ends} of the teacher's errors."
+        f"{cell.both_wrong_same:,} got the same wrong output; {repeated_errors_words(cell)}."
     )
 
 
@@ -173,35 +169,3 @@ def _before_after(before: float | None, after: float | None) -> str:
     if before is None or after is None:
         return UNKNOWN
     return f"{number(before, 'number', 3)} → {number(after, 'number', 3)}"
-
-
-_TEACHER_WAS = {
-    "any": "all",
-    "right": "teacher right",
-    "wrong": "teacher wrong",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FidelityRow:
-    """Imitation on one part of a suite."""
-
-    part: str
-    n: str
-    agreement: Figure
-    kl: Figure
-    js: Figure
-
-
-def fidelity_row(found: Fidelity) -> FidelityRow:
-    """One part, in figures."""
-    kl = measured(found.kl, "number", 3)
-    if found.infinite_kl:
-        kl = Figure(text="∞", ends=f"({found.infinite_kl:,} samples)", reason=kl.reason)
-    return FidelityRow(
-        part=_TEACHER_WAS[found.teacher_was],
-        n=f"{found.n:,}",
-        agreement=measured(found.agreement, "percent"),
-        kl=kl,
-        js=measured(found.js, "number", 3),
-    )

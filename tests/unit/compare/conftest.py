@@ -47,6 +47,7 @@ def _side(row: dict[str, Any], side: str, sample: Sample) -> tuple[Prediction, S
         input_tokens=row.get(f"{side}_input_tokens", row.get(f"{side}_tokens")),
         output_tokens=row.get(f"{side}_output_tokens", row.get(f"{side}_tokens")),
         truncated=row.get(f"{side}_truncated"),
+        samples=row.get(f"{side}_samples"),
         timing=Timing(
             origin="recorded", total_s=seconds, first_token_s=row.get(f"{side}_first_token_s")
         ),

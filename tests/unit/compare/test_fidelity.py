@@ -103,3 +103,18 @@ def test_bins_hold_every_sample_with_an_exact_interval() -> None:
     first = found.teacher[0].accuracy
     assert first.estimate is not None
     assert first == clopper_pearson(round(first.estimate * 50), 50, confidence=0.9)
+
+
+def test_divergences_at_the_distillation_temperature_too() -> None:
+    """Both distributions are flattened, so they come closer; at 1 nothing is told twice."""
+    teacher, student = [[0.9, 0.1], [0.8, 0.2]], [[0.3, 0.7], [0.6, 0.4]]
+    whole = fidelity(selection(teacher, student, [0, 1]), confidence=0.95, temperature=4.0)[0]
+    plain, hot = whole.apart
+    assert (plain.temperature, hot.temperature) == (1.0, 4.0)
+    assert plain.kl == whole.kl
+    flat = np.array([[p**0.25 for p in row] for row in (*teacher, *student)])
+    p, q = np.split(flat / flat.sum(axis=1, keepdims=True), 2)
+    assert hot.kl.estimate == pytest.approx(float((p * np.log(p / q)).sum(axis=1).mean()))
+    assert plain.tv.estimate == pytest.approx(0.4)
+    assert hot.teacher_entropy > plain.teacher_entropy
+    assert len(fidelity(selection(teacher, student, [0, 1]), confidence=0.95)[0].apart) == 1
