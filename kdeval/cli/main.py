@@ -14,6 +14,7 @@ from kdeval import __version__
 from kdeval.cli.aa import aa
 from kdeval.cli.demo import demo
 from kdeval.cli.gate import gate
+from kdeval.cli.plan import plan
 from kdeval.cli.report import report
 from kdeval.cli.route import route
 from kdeval.cli.run import run
@@ -41,7 +42,7 @@ def cli() -> None:
     """
 
 
-for _command in (run, aa, report, gate, route, demo, schema):
+for _command in (plan, run, aa, report, gate, route, demo, schema):
     cli.add_command(_command)
 
 

@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-NAMES = ("config", "suite", "policy", "report", "gate", "baseline", "noise-floor", "router")
+NAMES = ("config", "suite", "policy", "report", "gate", "baseline", "noise-floor", "plan", "router")
 
 
 @click.command()

@@ -11,6 +11,7 @@ from kdeval.compare.noise_floor import NoiseFloor
 from kdeval.config.schema import RunConfig
 from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import GateDecision
+from kdeval.gate.plan import SamplePlan
 from kdeval.gate.policy import GatePolicy
 from kdeval.report.document import ReportDocument
 from kdeval.suites.schema import SuiteConfig
@@ -18,7 +19,7 @@ from kdeval.suites.schema import SuiteConfig
 __all__ = ["SCHEMA_NAMES", "SchemaName", "json_schema"]
 
 SchemaName = Literal[
-    "config", "suite", "policy", "report", "gate", "baseline", "noise-floor", "router"
+    "config", "suite", "policy", "report", "gate", "baseline", "noise-floor", "plan", "router"
 ]
 
 _DOCUMENTS: dict[SchemaName, tuple[type[Any], str]] = {
@@ -29,6 +30,7 @@ _DOCUMENTS: dict[SchemaName, tuple[type[Any], str]] = {
     "gate": (GateDecision, "One student against a policy: gate.json"),
     "baseline": (Baseline, "Scores that a later student is measured against: no text"),
     "noise-floor": (NoiseFloor, "A model against itself: noise_floor/MODEL.json of `kdeval aa`"),
+    "plan": (SamplePlan, "How many samples a policy needs: what `kdeval plan --json` writes"),
     "router": (RouterConfig, "A fitted router: router.yaml"),
 }
 SCHEMA_NAMES: tuple[SchemaName, ...] = tuple(_DOCUMENTS)
