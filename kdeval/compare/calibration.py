@@ -11,6 +11,7 @@ from kdeval.compare.comparison import Calibration, ModelCalibration
 from kdeval.compare.halves import fitting_half
 from kdeval.compare.selection import Selection
 from kdeval.stats.calibration import calibration_summary
+from kdeval.stats.calibration.null import SIMULATIONS
 from kdeval.stats.interval import Interval
 from kdeval.stats.paired import paired_difference
 from kdeval.stats.temperature import fit_temperature, scale
@@ -92,8 +93,9 @@ def _model(
     if min(fitting.sum(), judged.sum()) < MIN_SPLIT or not np.isfinite(log_probs).all():
         return figures
     temperature = fit_temperature(log_probs[fitting], labels[fitting])
-    before = _figures(log_probs[judged], labels[judged], seed)
-    after = _figures(scale(log_probs[judged], temperature), labels[judged], seed)
+    before = _figures(log_probs[judged], labels[judged], seed, simulations=0)
+    scaled = scale(log_probs[judged], temperature)
+    after = _figures(scaled, labels[judged], seed, simulations=0)
     return replace(
         figures,
         temperature=temperature,
@@ -107,9 +109,14 @@ def _model(
 
 
 def _figures(
-    log_probs: NDArray[np.float64], labels: NDArray[np.int64], seed: int
+    log_probs: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    seed: int,
+    simulations: int = SIMULATIONS,
 ) -> ModelCalibration:
-    found = calibration_summary(log_probs, labels, rng=np.random.default_rng(seed))
+    """Those of a slice; without simulations, without the null of its ECE."""
+    rng = np.random.default_rng(seed)
+    found = calibration_summary(log_probs, labels, rng=rng, simulations=simulations)
     return ModelCalibration(
         n=found.n,
         accuracy=found.accuracy,

@@ -54,6 +54,7 @@ class Selection:
         same: whether both outputs are equal; None when some output is unknown.
         teacher_outputs: codes of the outputs, comparable with `student_outputs`; None likewise.
         references: reference per sample, None where there is none.
+        reference_codes: the same as codes, -1 where there is none.
         statistics: sufficient statistics of teacher and student, shapes (n, k), where the metric
             is no mean; its scores then only say how a sample went.
     """
@@ -70,6 +71,7 @@ class Selection:
     chance: float | None
     probabilities: Probabilities | None
     statistics: tuple[FloatArray, FloatArray] | None = None
+    reference_codes: NDArray[np.int64] | None = None
 
     @property
     def n(self) -> int:
@@ -149,6 +151,7 @@ def selection_of(table: PairTable, slice: str = ALL) -> Selection:
         teacher_outputs=teacher if answered else None,
         student_outputs=student if answered else None,
         references=table.references[rows],
+        reference_codes=table.reference_codes[rows],
         chance=_chance(table.options[rows]),
         probabilities=_probabilities(table, rows),
         statistics=_statistics(table, rows),

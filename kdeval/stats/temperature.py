@@ -36,7 +36,7 @@ def fit_temperature(log_probs: ArrayLike, labels: ArrayLike) -> float:
         raise ValueError("log-probabilities must not be NaN or +inf")
     rows = np.arange(len(y))
     possible = np.isfinite(logs[rows, y]) if len(y) else np.zeros(0, dtype=bool)
-    logs, y = logs[possible], y[possible]
+    logs, y = np.asfortranarray(logs[possible]), y[possible]  # for the sums over classes
     if len(y) == 0:
         return 1.0
 

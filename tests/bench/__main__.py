@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bench.comparison import bench_bootstrap, bench_comparison
 from tests.bench.process import kdeval, measure
 from tests.cli.test_shared_data import CONFIG, MMLU, SUITE
 
@@ -115,6 +116,8 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "recorded": bench_recorded,
     "overhead": bench_overhead,
     "statistics": bench_statistics,
+    "comparison": bench_comparison,
+    "bootstrap": bench_bootstrap,
     "router": bench_router,
 }
 
