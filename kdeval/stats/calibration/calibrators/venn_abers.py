@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from sklearn.isotonic import isotonic_regression
 
 from kdeval.stats.calibration.calibrators.fitted import inside
 from kdeval.stats.calibration.distributions import BoolArray
@@ -57,11 +56,7 @@ def fit_venn_abers(confidence: FloatArray, right: BoolArray) -> VennAbers:
     codes = levels_of(confidence)
     count = np.bincount(codes, minlength=_LEVELS).astype(np.float64)
     wins = np.bincount(codes, weights=right, minlength=_LEVELS).astype(np.float64)
-    both = [
-        np.array([_fitted_at(level, count, wins, answer) for level in range(_LEVELS)])
-        for answer in (0.0, 1.0)
-    ]
-    return VennAbers(p0=both[0], p1=both[1])
+    return VennAbers(p0=_fitted(count, wins, 0.0), p1=_fitted(count, wins, 1.0))
 
 
 def levels_of(confidence: FloatArray) -> IntArray:
@@ -72,11 +67,21 @@ def levels_of(confidence: FloatArray) -> IntArray:
     return levels
 
 
-def _fitted_at(level: int, count: FloatArray, wins: FloatArray, answer: float) -> float:
-    """Isotonic fit at `level` with one more sample there."""
-    weight, total = count.copy(), wins.copy()
-    weight[level] += 1
-    total[level] += answer
-    known = weight > 0
-    fitted = isotonic_regression(total[known] / weight[known], sample_weight=weight[known])
-    return float(fitted[int(known[:level].sum())])
+def _fitted(count: FloatArray, wins: FloatArray, answer: float) -> FloatArray:
+    """Isotonic fit at each level with one more sample there, by the max-min formula.
+
+    The fit at level i is the largest, over a <= i, of the smallest, over b >= i, of the means of
+    the levels a to b; all those runs of levels hold the new sample.
+
+    Source: Robertson, Wright & Dykstra (1988), Order restricted statistical inference, section 1.4.
+    """
+    sums, weights = (np.concatenate([[0.0], np.cumsum(part)]) for part in (wins, count))
+    means = (sums[None, 1:] - sums[:-1, None] + answer) / np.maximum(
+        weights[None, 1:] - weights[:-1, None] + 1, 1.0
+    )
+    first, last = np.indices(means.shape)
+    means[last < first] = np.inf
+    least = np.minimum.accumulate(means[:, ::-1], axis=1)[:, ::-1]
+    least[first > last] = -np.inf
+    fitted: FloatArray = least.max(axis=0)
+    return fitted
