@@ -7,6 +7,8 @@ from typing import TypedDict
 
 from kdeval.compare.between import standings
 from kdeval.compare.comparison import Comparison
+from kdeval.compare.ensemble_figures import EnsembleFigures
+from kdeval.compare.ensembles import ensemble_figures
 from kdeval.compare.relations import SeriesFigures, Standings, Transfer
 from kdeval.compare.selection import PairTable
 from kdeval.compare.series import series_figures
@@ -23,6 +25,7 @@ class Related(TypedDict):
     between: tuple[Standings, ...]
     series: tuple[SeriesFigures, ...]
     transfers: tuple[Transfer, ...]
+    ensembles: tuple[EnsembleFigures, ...]
 
 
 def related(
@@ -31,7 +34,7 @@ def related(
     students: Sequence[Comparison],
     confidence: float,
 ) -> Related:
-    """Students against each other, series, and benchmarks beside production; empty where none.
+    """Students against each other, series, ensembles, benchmarks beside production; empty if none.
 
     Args:
         run: the run.
@@ -41,7 +44,13 @@ def related(
     """
     manifest = run.manifest
     roles = {suite.role for suite in manifest.suites}
-    wanted = len(students) > 1 or manifest.series or {"benchmark", "production"} <= roles
+    members = run.members()
+    wanted = (
+        len(students) > 1
+        or manifest.series
+        or {"benchmark", "production"} <= roles
+        or members is not None
+    )
     sheets = _sheets(run, tables) if wanted else []
     return Related(
         between=tuple(
@@ -62,6 +71,10 @@ def related(
             manifest.suites, sheets=sheets, students=students, metrics=manifest.metrics,
             confidence=confidence,
         ),
+        ensembles=ensemble_figures(
+            members, sheets=sheets, teacher=manifest.teacher.name, metrics=manifest.metrics,
+            confidence=confidence,
+        ),
     )  # fmt: skip
 
 
@@ -70,7 +83,7 @@ def _sheets(
 ) -> list[ScoreSheet]:
     teacher = run.manifest.teacher.name
     found = [
-        score_sheet(tables, teacher=teacher, suite=suite.name, metric=metric)
+        score_sheet(tables, teacher=teacher, suite=suite.name, metric=run.manifest.metrics[metric])
         for suite in run.manifest.suites
         for metric in suite.metrics
     ]

@@ -15,6 +15,7 @@ from kdeval.stats.paired import mean, retention
 
 __all__ = ["is_right_or_wrong", "score_of", "step"]
 
+FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
@@ -28,11 +29,19 @@ def step(
         source=source,
         target=target,
         difference=sheet.difference(target, source, confidence, rows),
-        retention=retention(before, after, clusters=sheet.codes(rows), confidence=confidence),
+        retention=_kept(sheet, before, after, rows, confidence),
         lost=int(np.sum(before > after)) if binary else None,
         gained=int(np.sum(after > before)) if binary else None,
         changed=_changed(sheet, source, target, rows, confidence),
     )
+
+
+def _kept(
+    sheet: ScoreSheet, before: FloatArray, after: FloatArray, rows: BoolArray, confidence: float
+) -> Interval:
+    """After over before, or before over after where less is better."""
+    base, other = (before, after) if sheet.higher_is_better else (after, before)
+    return retention(base, other, clusters=sheet.codes(rows), confidence=confidence)
 
 
 def score_of(sheet: ScoreSheet, model: str, *, rows: BoolArray, confidence: float) -> Interval:

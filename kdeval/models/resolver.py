@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,15 +14,18 @@ from kdeval.config.schema import (
     CausalLMConfig,
     CustomModel,
     EchoModelConfig,
+    EnsembleConfig,
     ImageClassifierConfig,
     RecordedModelConfig,
     SequenceClassifierConfig,
 )
 from kdeval.errors import KdevalError, MissingExtraError, ModelError
+from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import METHODS, ChoiceScorer, Classifier, Generator, Model
 from kdeval.records import Kind
+from kdeval.store.fingerprints import value_digest
 
-__all__ = ["build_model", "require_capability"]
+__all__ = ["build_model", "require_capability", "stored_fingerprint"]
 
 _CAPABILITY: dict[Kind, type] = {
     "classification": Classifier,
@@ -55,6 +59,8 @@ def build_model(config: Any, *, search: Sequence[Path] = ()) -> Model:
         return _transformers_model(config)
     if isinstance(config, CustomModel):
         return _custom(config, search)
+    if isinstance(config, EnsembleConfig):
+        return _ensemble(config, search)
     raise ModelError(f"no adapter for a model configuration of type {type(config).__name__}")
 
 
@@ -66,6 +72,35 @@ def require_capability(name: str, model: Model, kind: Kind, suite: str) -> None:
             f"{name}: {type(model).__name__} has no method {METHODS[kind]}(), which the "
             f"{kind} suite {suite!r} needs"
         )
+    if isinstance(model, Ensemble):
+        problem = model.problem(kind)
+        if problem is not None:
+            raise ModelError(f"{name}: suite {suite!r}: {problem}")
+        for member, inner in model.members.items():
+            require_capability(f"{name}, member {member}", inner, kind, suite)
+
+
+def stored_fingerprint(config: Any, model: Model, search: Sequence[Path] = ()) -> str:
+    """What the model's answers are stored under.
+
+    The model's own fingerprint, and for a class of the user's also which class and options it is:
+    so two classes, or one class with other options, never share answers, even when both say the
+    same fingerprint. A path counts relative to the configuration, so that a project may move.
+    """
+    if not isinstance(config, CustomModel):
+        return model.fingerprint
+    options = dict(config.options)
+    if isinstance(options.get("path"), str) and search:
+        options["path"] = os.path.relpath(options["path"], search[0])
+    return value_digest([config.type, options, model.fingerprint])
+
+
+def _ensemble(config: EnsembleConfig, search: Sequence[Path]) -> Ensemble:
+    members = {item.name: build_model(item, search=search) for item in config.members}
+    fingerprints = {
+        item.name: stored_fingerprint(item, members[item.name], search) for item in config.members
+    }
+    return Ensemble(config.name, members, fingerprints, combine=config.combine)
 
 
 def _transformers_model(

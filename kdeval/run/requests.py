@@ -10,7 +10,7 @@ from kdeval.models.protocols import Model, Request
 from kdeval.records import Sample
 from kdeval.store.predictions import response_key
 
-__all__ = ["KeyedRequest", "as_request", "keyed_requests"]
+__all__ = ["KeyedRequest", "as_request", "keyed_requests", "request_key"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +30,17 @@ def keyed_requests(
     (`answers_by_id`) has the id in its keys too. Replicates have keys of their own, so that a
     repeat is never served an earlier answer.
     """
+    requests = (as_request(sample, replicate) for sample in samples)
+    return [
+        KeyedRequest(key=request_key(model, fingerprint, request), request=request)
+        for request in requests
+    ]
+
+
+def request_key(model: Model, fingerprint: str, request: Request) -> str:
+    """The key that the model's response to the request is stored under."""
     by_id = bool(getattr(model, "answers_by_id", False))
-    keyed = []
-    for sample in samples:
-        request = as_request(sample, replicate)
-        key = response_key(fingerprint, _content(request, by_id), replicate)
-        keyed.append(KeyedRequest(key=key, request=request))
-    return keyed
+    return response_key(fingerprint, _content(request, by_id), request.replicate)
 
 
 def as_request(sample: Sample, replicate: int = 0) -> Request:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from kdeval.config.schema import CustomModel, ModelConfig, RunConfig
+from kdeval.config.schema import RunConfig
 from kdeval.config.yaml_file import as_plain
 from kdeval.errors import DataError, UsageError
+from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import Model, Request
 from kdeval.models.recorded import RecordedModel
-from kdeval.models.resolver import build_model, require_capability
+from kdeval.models.resolver import build_model, require_capability, stored_fingerprint
 from kdeval.records import Metric, Prediction, Response, Sample, Score, ScoredPair
+from kdeval.run.ensembles import executor_for, member_rows
 from kdeval.run.executor import Executor, LocalExecutor
 from kdeval.run.header import build_header
 from kdeval.run.marking import mark, require_scores
 from kdeval.run.requests import KeyedRequest, keyed_requests
 from kdeval.run.secrets import without_secrets
-from kdeval.store.fingerprints import value_digest
+from kdeval.store.members import write_members
 from kdeval.store.pairs import write_pairs, write_samples
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import (
@@ -105,25 +106,12 @@ def prepare(config: RunConfig, *, limit: int | None = None, search: Sequence[Pat
         suites=tuple(suites),
         models=models,
         fingerprints={
-            item.name: _fingerprint(item, models[item.name], search) for item in config.models
+            item.name: stored_fingerprint(item, models[item.name], search)
+            for item in config.models
         },
         limit=limit,
         warnings=warnings,
     )
-
-
-def _fingerprint(item: ModelConfig, model: Model, search: Sequence[Path]) -> str:
-    """The model's own, and for a class of the user's also which class and options it is.
-
-    So two classes, or one class with other options, never share answers, even when both say the
-    same fingerprint. A path counts relative to the configuration, so that a project may move.
-    """
-    if not isinstance(item, CustomModel):
-        return model.fingerprint
-    options = dict(item.options)
-    if isinstance(options.get("path"), str) and search:
-        options["path"] = os.path.relpath(options["path"], search[0])
-    return value_digest([item.type, options, model.fingerprint])
 
 
 def _warnings(models: dict[str, Model], suites: Sequence[Suite]) -> tuple[str, ...]:
@@ -132,10 +120,19 @@ def _warnings(models: dict[str, Model], suites: Sequence[Suite]) -> tuple[str, .
     labels = {suite.name: suite.labels for suite in suites if suite.labels is not None}
     return tuple(
         f"{name}: {line}"
-        for name, model in models.items()
+        for name, model in _with_members(models).items()
         if isinstance(model, RecordedModel)
         for line in model.unmatched(asked, labels)
     )
+
+
+def _with_members(models: Mapping[str, Model]) -> dict[str, Model]:
+    """The models, and those that an ensemble asks."""
+    found = dict(models)
+    for name, model in models.items():
+        if isinstance(model, Ensemble):
+            found |= {f"{name}, member {member}": m for member, m in model.members.items()}
+    return found
 
 
 def _check_unicode(suites: Sequence[Suite]) -> None:
@@ -198,7 +195,7 @@ def _ask_pending(
     key_of = {id(item.request): item.key for item in pending}
     done, errors = 0, dict[str, str]()
     batches = _batches(pending, int(getattr(model, "batch_size", 32)))
-    for batch, responses in executor.answer(model, batches):
+    for batch, responses in executor_for(model, executor, store).answer(model, batches):
         store.put(
             {
                 key_of[id(request)]: response
@@ -237,6 +234,7 @@ def write_run(inputs: RunInputs, asked: Asked, store: PredictionStore, out: Path
         out / "samples.parquet", (sample for suite in inputs.suites for sample in suite.samples)
     )
     pairs = write_pairs(out / "pairs.parquet", _pairs(inputs, asked, store))
+    write_members(out, member_rows(inputs.suites, inputs.models, store))
     manifest = _manifest(inputs, asked, pairs)
     write_manifest(out, manifest)
     return manifest

@@ -6,6 +6,7 @@ samples.parquet      what was asked (text), one row a sample
 pairs.parquet        scored pairs, one row a (sample, student, metric)
 latency.parquet      the latency probe's single measurements, when one was made
 looks.json           of a run that asks until a policy is decided: its plan and its looks
+members.parquet      what the members of ensembles answered, when there are ensembles
 tokens.parquet       language models compared token by token, when that was asked for
 texts.parquet        the texts they were compared on, and the bits that each spends on them
 """
@@ -24,6 +25,7 @@ import pyarrow as pa
 from kdeval.errors import RunError
 from kdeval.records import Metric, RunHeader
 from kdeval.store.looks import LOOKS_FILE, Looks, read_looks
+from kdeval.store.members import MEMBERS_FILE
 from kdeval.store.pairs import read_columns, read_table
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE, read_settings
 
@@ -184,6 +186,11 @@ class RunDirectory:
     def pair_table(self, columns: list[str]) -> pa.Table:
         """Those of the columns that the run has, as Arrow keeps them."""
         return read_columns(self.path / "pairs.parquet", columns)
+
+    def members(self) -> pd.DataFrame | None:
+        """Columns of `kdeval.store.members`; None when the run has no ensemble."""
+        file = self.path / MEMBERS_FILE
+        return read_table(file) if file.exists() else None
 
     def latencies(self) -> pd.DataFrame | None:
         """Columns round (int), model (str), seconds (float); None when no probe was made."""

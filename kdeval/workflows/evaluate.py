@@ -30,6 +30,7 @@ _OWN_FILES = (
     "samples.parquet",
     "pairs.parquet",
     "latency.parquet",
+    "members.parquet",
     LOOKS_FILE,
     TOKENS_FILE,
     TEXTS_FILE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kdeval.report.document import ReportDocument
+from kdeval.report.related.ensembles import ensembles_section
 from kdeval.report.related.layout import Section
 from kdeval.report.related.series import series_section
 from kdeval.report.related.students import students_section
@@ -15,6 +16,7 @@ def related_sections(document: ReportDocument) -> tuple[Section, ...]:
     """Those that the run has something to say in."""
     found = (
         students_section(document),
+        ensembles_section(document),
         series_section(document),
         transfer_section(document),
     )

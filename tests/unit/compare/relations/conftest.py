@@ -51,7 +51,9 @@ def make_sheet() -> Callable[..., ScoreSheet]:
                 for name, column in columns.items()
             },
             clusters=None if clusters is None else np.array(clusters, dtype=np.int64),
+            ids=ids,
             units=units,
+            texts=np.array(["0", "1"], dtype=object),
             hashes=ids if hashes is None else np.array(hashes, dtype=object),
             slices=masks,
         )

@@ -1,0 +1,155 @@
+"""A run with ensembles: members through the store, disagreement in the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kdeval.compare.compute import compare_run
+from kdeval.config.schema import load_config
+from kdeval.errors import ConfigError
+from kdeval.models.echo import EchoModel
+from kdeval.report.document import report_document
+from kdeval.report.html.page import report_html
+from kdeval.store.predictions import PredictionStore
+from kdeval.workflows.evaluate import Evaluated, evaluate
+
+_SUITE = """\
+name: x
+kind: classification
+data: data.jsonl
+id: id
+input: "{{ text }}"
+reference: "{{ label }}"
+labels: [bad, good]
+"""
+_MEMBERS = """\
+    - {name: one, type: echo, seed: 1}
+    - {name: two, type: echo, seed: 2}
+    - {name: three, type: echo, seed: 3}
+"""
+_CONFIG = f"""\
+suites: [suite.yaml]
+latency_probe: false
+teacher:
+  name: team
+  type: ensemble
+  members:
+{_MEMBERS}
+students:
+  - {{name: two, type: echo, seed: 2}}
+  - name: vote
+    type: ensemble
+    combine: majority
+    members:
+{_MEMBERS}
+"""
+
+
+def _write(folder: Path, config: str = _CONFIG, n: int = 90) -> Path:
+    rows = [
+        {"id": f"r{i}", "text": f"text {i}", "label": "good" if i % 3 else "bad"} for i in range(n)
+    ]
+    (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "suite.yaml").write_text(_SUITE)
+    file = folder / "kdeval.yaml"
+    file.write_text(config)
+    return file
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Samples that any echo model was asked, in order, with the model's seed."""
+    found: list[str] = []
+    classify = EchoModel.classify
+
+    def counted(self, requests):
+        found.extend(f"{self.seed} {request.sample_id}" for request in requests)
+        return classify(self, requests)
+
+    monkeypatch.setattr(EchoModel, "classify", counted)
+    return found
+
+
+def _run(folder: Path, config: str = _CONFIG) -> Evaluated:
+    return evaluate(load_config(_write(folder, config)), folder / "run")
+
+
+def test_a_member_used_elsewhere_is_asked_once(tmp_path: Path, asked: list[str]) -> None:
+    """Two ensembles of the same three members, one of them a student too: 3 x 90 requests."""
+    _run(tmp_path)
+    assert len(asked) == len(set(asked)) == 3 * 90
+    with PredictionStore(tmp_path / "run" / "predictions.sqlite") as store:
+        assert len(store) == 5 * 90  # three members, two ensembles; `two` is a member
+    asked.clear()
+    _run(tmp_path)
+    assert asked == []
+
+
+def test_failed_requests_of_a_member_are_asked_again(tmp_path: Path) -> None:
+    """They are missing in the ensemble, counted, and never a wrong answer."""
+    failing = _CONFIG.replace(
+        "{name: one, type: echo, seed: 1}", "{name: one, type: echo, seed: 1, fail_share: 0.2}"
+    )
+    done = _run(tmp_path, failing)
+    missing = sum(done.failures["team"].values())
+    assert 5 < missing < 40
+    assert all(reason.startswith("one: ") for reason in done.failures["team"])
+    cell = compare_run(done.run).students[0].cells[0]
+    assert cell.missing.teacher_errors == missing
+    again = evaluate(load_config(tmp_path / "kdeval.yaml"), tmp_path / "run")
+    assert again.asked["team"] == missing
+
+
+def test_the_report_says_where_the_members_disagree(tmp_path: Path) -> None:
+    done = _run(tmp_path)
+    compared = compare_run(done.run)
+    team, vote = compared.ensembles
+    assert (team.ensemble, vote.ensemble) == ("team", "vote")
+    assert [item.member for item in team.members] == ["one", "two", "three"]
+    two = team.members[1]
+    pair = next(p for p in compared.students if p.student == "two").cells[0]
+    assert two.score == pair.student_score
+    assert two.only_ensemble == pair.flips.lost
+    assert two.difference.estimate == pytest.approx(-pair.difference.estimate)
+    whole = [part for part in team.parts if part.student == "two"]
+    assert sum(part.n for part in whole) == 90
+    assert whole[0].student_score.estimate == whole[0].teacher_score.estimate  # unanimous
+    assert vote.parts == ()
+    assert 0 < team.js.estimate < 1
+    assert 1 / 3 <= vote.vote_share <= 1
+    page = report_html(report_document(done.run, compared))
+    assert '<section id="ensembles"' in page
+
+
+def test_a_run_without_ensembles_leaves_no_members(tmp_path: Path) -> None:
+    _run(tmp_path)
+    plain = "suites: [suite.yaml]\nlatency_probe: false\nteacher: {name: t, type: echo}\n"
+    plain += "students:\n  - {name: two, type: echo, seed: 2}\n"
+    assert _run(tmp_path, plain).run.members() is None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            ("{name: two, type: echo, seed: 2}\n    -", "{name: one, type: echo}\n    -"),
+            "two are called 'one'",
+        ),
+        (("{name: one, type: echo, seed: 1}", "{name: one, type: ecco}"), "unknown type 'ecco'"),
+        (
+            ("{name: one, type: echo, seed: 1}", "{name: one, type: ensemble, members: []}"),
+            "a member of an ensemble is no ensemble",
+        ),
+        (
+            ("{name: one, type: echo, seed: 1}", "{name: one, type: sequence_classifier, path: q}"),
+            "one: no such path 'q'",
+        ),
+    ],
+)
+def test_bad_members_are_told(tmp_path: Path, change: tuple[str, str], expected: str) -> None:
+    assert change[0] in _CONFIG
+    with pytest.raises(ConfigError, match=expected):
+        load_config(_write(tmp_path, _CONFIG.replace(*change, 1)))
