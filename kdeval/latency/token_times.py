@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from kdeval.latency.tokens import cluster_codes, length_ratio, writes_tokens
+from kdeval.latency.requests import SIDES, cluster_codes, forget_unwritten, paired_requests
+from kdeval.latency.tokens import length_ratio
 from kdeval.stats.interval import Interval
 from kdeval.stats.quantiles import paired_quantile_ratio, quantile
 from kdeval.store.run_directory import RunDirectory
@@ -78,7 +79,7 @@ class TokenTimes:
 class _Requests:
     """The same requests to both models, one row each, with columns "teacher_..", "student_..".
 
-    Columns: seconds, output_tokens, first_token_s, between_tokens_s; and `clusters` or None.
+    Columns: seconds, output_tokens, first_token_s, between_tokens_s; perhaps suite and cluster.
     """
 
     source: Source
@@ -86,7 +87,7 @@ class _Requests:
 
     def both(self, *fields: str) -> pd.DataFrame:
         """Rows where all the fields of both models are above 0."""
-        columns = [f"{side}_{field}" for side in ("teacher", "student") for field in fields]
+        columns = [f"{side}_{field}" for side in SIDES for field in fields]
         return self.table[(self.table[columns] > 0).all(axis=1)]
 
 
@@ -118,9 +119,7 @@ def _medians(sources: list[_Requests], field: str, confidence: float) -> MedianT
         rows = requests.both(field)
         if rows.empty:
             continue
-        teacher, student = (
-            rows[f"{side}_{field}"].to_numpy(dtype=float) for side in ("teacher", "student")
-        )
+        teacher, student = (rows[f"{side}_{field}"].to_numpy(dtype=float) for side in SIDES)
         return MedianTimes(
             source=requests.source,
             n=len(rows),
@@ -138,7 +137,7 @@ def _parts(sources: list[_Requests], confidence: float) -> TimeParts | None:
         rows = requests.both("seconds", "output_tokens")
         if rows.empty:
             continue
-        clusters = cluster_codes(rows) if "cluster" in rows else None
+        clusters = cluster_codes(rows)
         length, time = (
             length_ratio(
                 rows[f"teacher_{field}"].to_numpy(dtype=float),
@@ -178,17 +177,8 @@ def _probed(run: RunDirectory, student: str) -> _Requests | None:
 
 def _recorded(run: RunDirectory, student: str, pairs: pd.DataFrame | None) -> _Requests:
     fields = ["latency_s", "output_tokens", "first_token_s", "between_tokens_s"]
-    columns = [f"{side}_{field}" for side in ("teacher", "student") for field in fields]
-    keys = ["suite", "sample_id", "student"]
-    table = run.pairs([*keys, *columns]) if pairs is None else pairs[[*keys, *columns]]
-    rows = table[table["student"] == student].drop_duplicates(["suite", "sample_id"])
-    rows = rows.astype({"suite": str} | dict.fromkeys(columns, float))
-    entry = next(item for item in run.manifest.students if item.name == student)
-    for suite in run.manifest.suites:
-        for side, model in (("teacher", run.manifest.teacher), ("student", entry)):
-            if not writes_tokens(model, suite.kind):
-                rows.loc[rows["suite"] == suite.name, f"{side}_output_tokens"] = np.nan
-    clusters = run.samples(["suite", "sample_id", "cluster"]).astype({"suite": str})
-    rows = rows.merge(clusters, on=["suite", "sample_id"], how="left", sort=False)
-    renamed = {f"{side}_latency_s": f"{side}_seconds" for side in ("teacher", "student")}
+    rows = paired_requests(run, student, fields, pairs)
+    rows = forget_unwritten(run, student, rows, ("output_tokens",))
+    rows = rows.astype({f"{side}_{field}": float for side in SIDES for field in fields})
+    renamed = {f"{side}_latency_s": f"{side}_seconds" for side in SIDES}
     return _Requests(source="recorded", table=rows.rename(columns=renamed))

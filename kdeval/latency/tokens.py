@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kdeval.latency.requests import SIDES, cluster_codes, forget_unwritten, paired_requests
 from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.reals import ratio_of_means
-from kdeval.store.run_directory import ModelEntry, RunDirectory
+from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["PairedMeans", "TokenFigures", "length_ratio", "token_figures", "writes_tokens"]
+__all__ = ["PairedMeans", "TokenFigures", "length_ratio", "token_figures"]
 
 FloatArray = NDArray[np.float64]
 Counted = Literal["input_tokens", "output_tokens", "reasoning_tokens", "truncated"]
 
-_CHOICE_KINDS = ("classification", "multiple_choice")
+_WRITING = ("output_tokens", "reasoning_tokens", "truncated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def token_figures(
         confidence: two-sided confidence of each interval.
         pairs: the run's pairs, where they are loaded already.
     """
-    rows = _rows(run, student, pairs)
+    rows = paired_requests(run, student, ("input_tokens", *_WRITING), pairs)
     written = _written(run, rows, student)
     whole = {
         "input": _means(rows, "input_tokens", student, run, confidence),
@@ -98,15 +99,6 @@ def token_figures(
         if found is not None:
             suites[name] = found
     return TokenFigures(**whole, suites=suites if len(suites) > 1 else {})
-
-
-def writes_tokens(entry: ModelEntry, kind: str) -> bool:
-    """Whether the model's output tokens on suites of that kind were written.
-
-    A causal language model of ours chooses by likelihood: the tokens it counts there are those of
-    the chosen label, which nobody waited for.
-    """
-    return not (entry.type == "causal_lm" and kind in _CHOICE_KINDS)
 
 
 def length_ratio(
@@ -142,42 +134,11 @@ def length_ratio(
     return replace(found, low=max(0.0, found.low))
 
 
-def cluster_codes(rows: pd.DataFrame) -> NDArray[np.int64] | None:
-    """Codes of (suite, cluster) where some row has a cluster, for the others one each."""
-    if rows["cluster"].isna().all():
-        return None
-    keys = rows["suite"].astype(str) + "\0" + rows["cluster"].astype(object)
-    codes = pd.factorize(keys)[0].astype(np.int64)
-    alone = codes < 0
-    codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
-    return codes
-
-
-def _rows(run: RunDirectory, student: str, pairs: pd.DataFrame | None) -> pd.DataFrame:
-    fields = ("input_tokens", "output_tokens", "reasoning_tokens", "truncated")
-    columns = ["suite", "sample_id", "student"]
-    columns += [f"{side}_{field}" for side in ("teacher", "student") for field in fields]
-    table = run.pairs(columns) if pairs is None else pairs[columns]
-    rows = table[table["student"] == student].drop_duplicates(["suite", "sample_id"])
-    rows = rows.astype({"suite": str})
-    clusters = run.samples(["suite", "sample_id", "cluster"]).astype({"suite": str})
-    return rows.merge(clusters, on=["suite", "sample_id"], how="left", sort=False)
-
-
 def _written(run: RunDirectory, rows: pd.DataFrame, student: str) -> pd.DataFrame:
     """Rows of the suites whose answers were written, by whichever model counts."""
-    entry = next(item for item in run.manifest.students if item.name == student)
-    sides = (("teacher", run.manifest.teacher), ("student", entry))
-    kept = rows.copy()
-    for suite in run.manifest.suites:
-        here = kept["suite"] == suite.name
-        for side, model in sides:
-            if not writes_tokens(model, suite.kind):
-                for field in ("output_tokens", "reasoning_tokens", "truncated"):
-                    kept.loc[here, f"{side}_{field}"] = None
-    counted = kept["teacher_output_tokens"].notna() | kept["student_output_tokens"].notna()
-    counted |= kept["teacher_truncated"].notna() | kept["student_truncated"].notna()
-    suites = kept.loc[counted, "suite"].unique()
+    kept = forget_unwritten(run, student, rows, _WRITING)
+    columns = [f"{side}_{field}" for side in SIDES for field in ("output_tokens", "truncated")]
+    suites = kept.loc[kept[columns].notna().any(axis=1), "suite"].unique()
     return kept[kept["suite"].isin(suites)]
 
 
@@ -186,7 +147,7 @@ def _means(
 ) -> PairedMeans | None:
     sides = [
         pd.to_numeric(rows[f"{side}_{counted}"]).to_numpy(dtype=float, na_value=np.nan)
-        for side in ("teacher", "student")
+        for side in SIDES
     ]
     known = [~np.isnan(values) for values in sides]
     if not (known[0].any() or known[1].any()):

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kdeval.latency.requests import writes_tokens
 from kdeval.latency.token_times import token_times
-from kdeval.latency.tokens import PairedMeans, length_ratio, token_figures, writes_tokens
+from kdeval.latency.tokens import PairedMeans, length_ratio, token_figures
 from kdeval.stats.paired import retention
 from kdeval.store.run_directory import ModelEntry, RunDirectory, write_manifest
 
@@ -90,7 +91,8 @@ def test_choices_by_likelihood_are_not_written(write_run: WriteRun) -> None:
     """Tokens of a label that was only looked up do not count; those of a log do."""
     rows = [
         {"teacher_output_tokens": 2, "student_output_tokens": 3, "teacher_input_tokens": 9,
-         "student_input_tokens": 9} for _ in range(10)
+         "student_input_tokens": 9, "teacher_truncated": False, "student_truncated": True}
+        for _ in range(10)
     ]  # fmt: skip
     run = write_run(rows)
     recorded = token_figures(run, "student", 0.95)
@@ -99,6 +101,7 @@ def test_choices_by_likelihood_are_not_written(write_run: WriteRun) -> None:
     causal = token_figures(_typed(run, "causal_lm", "multiple_choice"), "student", 0.95)
     assert causal is not None
     assert causal.output is None
+    assert causal.truncated is None
     assert causal.input is not None
     entry = ModelEntry(name="m", type="causal_lm", fingerprint="f")
     assert writes_tokens(entry, "generation")
