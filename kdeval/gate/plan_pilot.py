@@ -42,6 +42,10 @@ def needs_in_pilot(
         return needs_of_errors(
             figure, level, f"{number_text(figure, 'percent', 2)} of the requests fail"
         )
+    if metric == "negative_flips" and measured.floor is not None:
+        return needs_of_errors(
+            figure, level, f"{number_text(figure, 'percent', 2)} of the samples flip to wrong"
+        )
     if measured.exact:
         return Needs(
             figure=figure,
