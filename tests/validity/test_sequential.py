@@ -70,7 +70,7 @@ def test_unequal_and_many_looks(looks: tuple[int, ...], asymptotic) -> None:
 
 @pytest.mark.parametrize("n", [500, 1000])
 def test_naive_peeking_is_several_times_worse_and_is_caught(n: int, asymptotic) -> None:
-    """The comparison: a look every 25 samples at the full level, 16 to 27 % of bad students pass."""
+    """The comparison: a look every 25 samples at the full level passes 16 to 27 % bad students."""
     looks = tuple(range(50, n + 1, 25))
     found = paths(BORDERLINE["some gains"], looks, 1500, [n, 7])
     passed = int((found >= ndtri(1 - ALPHA)).any(axis=1).sum())
@@ -82,7 +82,7 @@ def test_naive_peeking_is_several_times_worse_and_is_caught(n: int, asymptotic) 
 @pytest.mark.parametrize(("groups", "icc"), [(50, 0.2), (100, 0.6)])
 def test_five_looks_at_clusters(groups: int, icc: float, asymptotic) -> None:
     """Whole clusters enter; the clustered bound of the gate at each look's own level."""
-    trials, looks = 2000, fifths(groups)
+    trials, looks = 1000, fifths(groups)
     levels = [level or 1 - 1e-12 for level in lan_demets(looks, ALPHA).levels]
     rng = np.random.default_rng([groups, 11])
     passed = failed = 0
@@ -108,7 +108,7 @@ def test_stratified_looks(asymptotic) -> None:
     """In the order in which a run asks, over slices from a retention of .80 to 1.0."""
     rates = np.array([0.80, 0.95, 1.0, 1.0])
     gain = 0.9 * (THRESHOLD - rates.mean()) / 0.1
-    rng, n, trials = np.random.default_rng(23), 300, 1500
+    rng, n, trials = np.random.default_rng(23), 300, 1000
     looks = fifths(n)
     boundary = [ndtri(level or 1 - 1e-12) for level in lan_demets(looks, ALPHA).levels]
     passed = 0
@@ -173,10 +173,10 @@ def test_betting_at_every_cluster_and_real_scores(exact) -> None:
 
 # Mean samples asked of 2,000, and share passed; the README's table.
 EXPECTED = {
-    0.90: (700, 0.00, 330, 0.00),
-    0.93: (1500, 0.00, 1300, 0.00),
-    0.97: (1400, 0.00, 1200, 0.00),
-    0.99: (600, 1.00, 400, 1.00),
+    0.90: (580, 0.00, 270, 0.00),
+    0.93: (1200, 0.00, 1140, 0.00),
+    0.97: (1170, 1.00, 920, 0.93),
+    0.99: (790, 1.00, 215, 1.00),
 }
 
 
@@ -202,10 +202,6 @@ def test_samples_saved(retained: float) -> None:
         float(np.mean([n if bet is None else bet.units for bet in bets])),
         float(np.mean([bet is not None and bet.verdict == "pass" for bet in bets])),
     )
-    print(
-        f"\nretention {retained}: looks {measured[0]:.0f}, pass {measured[1]:.0%}; "
-        f"betting {measured[2]:.0f}, pass {measured[3]:.0%}"
-    )
     expected = EXPECTED[retained]
-    assert measured[0::2] == pytest.approx(expected[0::2], rel=0.1)
-    assert measured[1::2] == pytest.approx(expected[1::2], abs=0.06)
+    assert measured[0::2] == pytest.approx(expected[0::2], rel=0.08)
+    assert measured[1::2] == pytest.approx(expected[1::2], abs=0.04)
