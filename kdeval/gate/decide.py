@@ -6,16 +6,21 @@ from kdeval.compare.comparison import RunComparison
 from kdeval.errors import ConfigError
 from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import GateDecision, RuleResult, Verdict, overall
+from kdeval.gate.detectable import detectable_limit
+from kdeval.gate.families import name_passing
+from kdeval.gate.ledger_lines import gate_ledger
 from kdeval.gate.looking import Looking
 from kdeval.gate.measure import measure
 from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.missing import samples_missing
 from kdeval.gate.policy import GatePolicy
 from kdeval.gate.resolve import Target, chosen_student, resolve
-from kdeval.gate.wording import evidence_text, rule_text
+from kdeval.gate.wording import could_show_text, evidence_text, rule_text
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["judge"]
+
+_BASELINE = ("baseline_difference", "negative_flips")
 
 
 def judge(
@@ -38,7 +43,7 @@ def judge(
         comparison: of the same run.
         policy: the rules.
         student: the student to judge, unless the policy names one or the run has only one.
-        baseline: what `baseline_difference` is measured against.
+        baseline: what `baseline_difference` and `negative_flips` are measured against.
 
     Raises:
         UsageError: the student is unknown, or none was named among several.
@@ -62,6 +67,12 @@ def judge(
         rules=rules,
         header=comparison.header,
         looks=None if looking is None else looking.summary(overall(rules) != "inconclusive"),
+        ledger=gate_ledger(
+            policy,
+            targets,
+            [rule.design for rule in rules],
+            named=any(rule.shown is not None for rule in rules),
+        ),
     )
 
 
@@ -77,13 +88,35 @@ def _judge_rules(
             problems.extend(error.problems)
     if problems:
         raise ConfigError(problems)
-    return tuple(results)
+    return tuple(results) if looking is not None else _named(judged, targets, policy, results)
+
+
+def _named(
+    judged: Judged, targets: tuple[Target, ...], policy: GatePolicy, results: list[RuleResult]
+) -> tuple[RuleResult, ...]:
+    """The results, those of a rule on several slices naming the slices that pass."""
+
+    def passes(target: Target, level: float) -> bool:
+        rule = target.rule
+        measured = measure(judged, target, level, policy.promise_of(rule))
+        most = policy.most_missing(rule)
+        if most is not None and not measured.exact and measured.share_missing > most:
+            return False
+        return _verdict(target, measured, policy.least_n(rule)) == "pass"
+
+    named: list[RuleResult] = []
+    for place in dict.fromkeys(target.place for target in targets):
+        members = [i for i, target in enumerate(targets) if target.place == place]
+        family = [targets[i] for i in members]
+        level = policy.level(family[0].rule)
+        named.extend(name_passing(family, [results[i] for i in members], passes, level))
+    return tuple(named)
 
 
 def _baseline_used(
     rules: tuple[RuleResult, ...], student: str, baseline: Baseline | None
 ) -> str | None:
-    if baseline is None or all(rule.metric != "baseline_difference" for rule in rules):
+    if baseline is None or all(rule.metric not in _BASELINE for rule in rules):
         return None
     return f"{baseline.name}: {baseline.student_for(student)}"
 
@@ -96,19 +129,22 @@ def _judge_rule(
         return known
     rule = target.rule
     level, min_n, most = policy.level(rule), policy.least_n(rule), policy.most_missing(rule)
-    design = None
+    design, promise = None, policy.promise_of(rule)
     if looking is None:
-        measured = measure(judged, target, level)
+        measured = measure(judged, target, level, promise)
     else:
-        design = looking.design(judged, target, 1 - level)
+        design = looking.design(judged, target, 1 - level, promise)
         level = looking.level(design)
-        measured = looking.measured(judged, target, level, design)
+        measured = looking.measured(judged, target, level, design, promise)
     interval = measured.interval
     incomplete = most is not None and not measured.exact and measured.share_missing > most
     verdict = "inconclusive" if incomplete else _verdict(target, measured, min_n)
-    missing = None
+    missing = detectable = None
     if verdict == "inconclusive" and not incomplete and (looking is None or looking.last):
         missing = samples_missing(target, measured, level=level, min_n=min_n)
+        if interval.n >= min_n:
+            detectable = detectable_limit(target, measured, level=level)
+    could_show = None if detectable is None else could_show_text(target, detectable)
     at_least = rule.direction == "min"
     return RuleResult(
         rule=rule_text(target),
@@ -137,12 +173,18 @@ def _judge_rule(
             min_n=min_n,
             max_missing=most if incomplete else None,
             samples_missing=missing,
+            could_show=could_show,
+            strict=promise == "strict",
         ),
         samples_missing=missing,
         method=interval.method,
         floor=measured.floor,
         design=design,
         look=None if looking is None else looking.look,
+        promise=promise,
+        above_chance=rule.above_chance,
+        detectable=detectable,
+        could_show=could_show,
     )
 
 

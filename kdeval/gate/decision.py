@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kdeval.gate.policy import Direction, RuleMetric
+from kdeval.gate.ledger import ErrorLedger
+from kdeval.gate.policy import Direction, Promise, RuleMetric
 from kdeval.records import RunHeader
 from kdeval.stats.group_sequential import SequentialDesign
 
@@ -42,6 +43,14 @@ class RuleResult:
         design: in a run that asks until its policy is decided: how the rule's error is spread over
             the looks; `confidence` is then that of the look, so that all of them keep 1 - alpha.
         look: the look (from 1) that the bounds are of: the one that decided the rule, or the last.
+        promise: what the confidence is worth: "asymptotic" bounds miss at most about 1.25 times as
+            often as they say, "strict" ones never more often.
+        above_chance: the retention is that of the scores above chance.
+        detectable: of an inconclusive rule: the tightest limit that this n could have shown, with
+            80 % probability, were the student as good as it looks.
+        could_show: the same in words.
+        shown: on the first that does not pass of a rule on several slices: those that are shown to
+            pass, corrected for their number (Holm).
     """
 
     rule: str
@@ -68,6 +77,11 @@ class RuleResult:
     floor: int | None
     design: SequentialDesign | None = None
     look: int | None = None
+    promise: Promise = "asymptotic"
+    above_chance: bool = False
+    detectable: float | None = None
+    could_show: str | None = None
+    shown: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +138,7 @@ class GateDecision:
         confidence: one-sided, of the rules that set none of their own.
         header: of the run that was judged.
         looks: of a run that asks until its policy is decided; None: its samples were fixed before.
+        ledger: what may go wrong, how often, and how that error was split.
     """
 
     verdict: Verdict
@@ -135,6 +150,7 @@ class GateDecision:
     rules: tuple[RuleResult, ...]
     header: RunHeader
     looks: LooksSummary | None = None
+    ledger: ErrorLedger | None = None
     schema_version: Literal[1] = 1
     kind: Literal["kdeval.gate"] = "kdeval.gate"
 

@@ -15,7 +15,7 @@ from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import LooksSummary, RuleResult
 from kdeval.gate.measure import measure
 from kdeval.gate.measurement import Judged, Measurement
-from kdeval.gate.policy import GatePolicy
+from kdeval.gate.policy import GatePolicy, Promise
 from kdeval.gate.quantity import confidence_text
 from kdeval.gate.resolve import Target
 from kdeval.stats.group_sequential import SequentialDesign, each_look_alone, lan_demets
@@ -109,14 +109,19 @@ class Looking:
             None,
         )
 
-    def design(self, judged: Judged, target: Target, alpha: float) -> SequentialDesign:
-        """How the rule's error is spread over the looks."""
+    def design(
+        self, judged: Judged, target: Target, alpha: float, promise: Promise = "asymptotic"
+    ) -> SequentialDesign:
+        """How the rule's error is spread over the looks.
+
+        O'Brien-Fleming levels rest on sums that are nearly normal, so a strict rule does without.
+        """
         units = self.looks.units.get(target.suite or "", {}).get(target.slice or "")
         information = self.looks.totals if units is None else units
         if _does_not_grow(judged, target):
             return lan_demets((information[-1],) * self.looks.planned, alpha)
         if self.looks.kind == "betting":
-            if betting_range(target) is None:
+            if betting_range(target) is None or target.rule.above_chance:
                 return each_look_alone(_doublings(information), alpha, open_ended=True)
             return SequentialDesign(
                 kind="betting",
@@ -125,7 +130,7 @@ class Looking:
                 levels=(1 - alpha,) * len(information),
                 spent=(alpha,) * len(information),
             )
-        if _is_no_mean(target):
+        if _is_no_mean(target) or promise == "strict":
             return each_look_alone(information, alpha)
         return lan_demets(information, alpha)
 
@@ -136,7 +141,12 @@ class Looking:
         return design.levels[self.look - 1] or 1 - SMALLEST_ERROR
 
     def measured(
-        self, judged: Judged, target: Target, level: float, design: SequentialDesign
+        self,
+        judged: Judged,
+        target: Target,
+        level: float,
+        design: SequentialDesign,
+        promise: Promise = "asymptotic",
     ) -> Measurement:
         """The figure with the bounds that hold over all looks, and words that say so.
 
@@ -146,7 +156,7 @@ class Looking:
         nothing = self._absent(judged, target, level)
         if nothing is not None:
             return nothing
-        return self._adjusted(measure(judged, target, level), target, design)
+        return self._adjusted(measure(judged, target, level, promise), target, design)
 
     def _absent(self, judged: Judged, target: Target, level: float) -> Measurement | None:
         """A measurement of nothing where no sample of the slice was asked yet, else None."""
@@ -229,9 +239,10 @@ def _target_key(target: Target) -> _Key:
     rule = target.rule
     quantile = (rule.quantile or "p50") if rule.metric == "latency_ratio" else None
     place = (target.suite, target.slice, target.score)
-    return (rule.metric, *place, quantile, rule.direction, rule.limit)
+    return (rule.metric, *place, quantile, rule.direction, rule.limit, rule.above_chance)
 
 
 def _key(result: RuleResult) -> _Key:
     place = (result.suite, result.slice, result.score)
-    return (result.metric, *place, result.quantile, result.direction, result.limit)
+    above = result.above_chance
+    return (result.metric, *place, result.quantile, result.direction, result.limit, above)

@@ -12,6 +12,7 @@ from kdeval.compare.comparison import Comparison
 from kdeval.compare.selection import PairTable, load_pairs
 from kdeval.gate.baseline import Baseline
 from kdeval.stats.interval import Interval
+from kdeval.stats.macro import TaskScores
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["FloatArray", "IntArray", "Judged", "Measurement"]
@@ -58,7 +59,12 @@ class Measurement:
         left_out: samples that do not count.
         floor: the fewest samples that can pass, where that is known.
         exact: the figure has no sampling error: it is compared as it stands.
+        thinnest: of averages over tasks: the task with the largest share of samples left out, as
+            its name, the samples left out and those that count.
         scores: of teacher and student, where the figure is their ratio.
+        chance: score of guessing that is taken off `scores`.
+        tasks: what is averaged, where the figure is an average over tasks.
+        widening: how many times as wide as an asymptotic bound a strict one is.
         remarks: what the reader of the evidence must know besides.
     """
 
@@ -70,9 +76,16 @@ class Measurement:
     exact: bool = False
     remarks: tuple[str, ...] = ()
     scores: tuple[FloatArray, FloatArray] | None = None
+    thinnest: tuple[str, int, int] | None = None
+    chance: float = 0.0
+    tasks: tuple[TaskScores, ...] = ()
+    widening: float = 1.0
 
     @property
     def share_missing(self) -> float:
-        """Part of the samples that does not count."""
+        """Part of the samples that does not count: of all, or of the task that lacks most."""
+        if self.thinnest is not None:
+            _, left_out, n = self.thinnest
+            return left_out / (left_out + n) if left_out else 0.0
         total = self.interval.n + self.left_out
         return self.left_out / total if total else 0.0

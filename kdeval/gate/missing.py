@@ -11,7 +11,7 @@ from kdeval.gate.resolve import Target
 from kdeval.stats.interval import Interval
 from kdeval.stats.power import samples_to_bound_mean, samples_to_pass
 
-__all__ = ["samples_missing"]
+__all__ = ["samples_missing", "samples_needed"]
 
 _POWER = 0.8
 _MARGIN = 1.05
@@ -32,6 +32,21 @@ def samples_missing(
     if distance <= 0:
         return None
     n = measured.interval.n
+    needed = samples_needed(target, measured, limit=limit, level=level)
+    if needed is None and n >= min_n:
+        return None
+    if _clears(target, measured):
+        needed = 0  # only the minimum n is missing
+    return max(needed or 0, measured.floor or 0, min_n, n + 1) - n
+
+
+def samples_needed(
+    target: Target, measured: Measurement, *, limit: float, level: float
+) -> int | None:
+    """Samples in all with which such a student would pass `limit`, with 80 % probability.
+
+    None where no number would, or nothing tells.
+    """
     if measured.scores is not None:
         teacher, student = measured.scores
         needed = samples_to_pass(
@@ -41,18 +56,20 @@ def samples_missing(
             level=level,
             power=_POWER,
             clusters=measured.clusters,
+            chance=measured.chance,
         )
     elif measured.margins is None:
-        needed = _by_scaling(target, measured, level)
+        return _by_scaling(target, measured, limit, level)
     else:
+        eased = target.rule.limit - limit
         needed = samples_to_bound_mean(
-            measured.margins, limit=0.0, level=level, power=_POWER, clusters=measured.clusters
+            measured.margins + (eased if target.rule.direction == "min" else -eased),
+            limit=0.0,
+            level=level,
+            power=_POWER,
+            clusters=measured.clusters,
         )
-    if needed is None and n >= min_n:
-        return None
-    if _clears(target, measured):
-        needed = 0  # only the minimum n is missing
-    return max(needed or 0, measured.floor or 0, min_n, n + 1) - n
+    return None if needed is None else math.ceil(needed * measured.widening**2)
 
 
 def _clears(target: Target, measured: Measurement) -> bool:
@@ -63,26 +80,26 @@ def _clears(target: Target, measured: Measurement) -> bool:
     return interval.high is not None and interval.high <= limit
 
 
-def _by_scaling(target: Target, measured: Measurement, level: float) -> int | None:
+def _by_scaling(target: Target, measured: Measurement, limit: float, level: float) -> int | None:
     """For a ratio that is no mean: its interval's width on the log scale falls as 1 / sqrt(n)."""
-    interval, limit = measured.interval, target.rule.limit
-    if target.score is not None:
-        return _by_width(target, interval, level)
+    interval = measured.interval
+    if target.score is not None or target.rule.macro:
+        return _by_width(target, interval, limit, level)
     if interval.estimate is None or interval.high is None or interval.estimate <= 0:
+        return None
+    if limit <= interval.estimate:
         return None
     width = math.log(interval.high / interval.estimate)
     distance = math.log(limit / interval.estimate)
     return _scaled(interval.n, width / distance, level)
 
 
-def _by_width(target: Target, interval: Interval, level: float) -> int | None:
+def _by_width(target: Target, interval: Interval, limit: float, level: float) -> int | None:
     """For a score that is no mean: the way to its bound falls as 1 / sqrt(n)."""
     bound = interval.low if target.rule.direction == "min" else interval.high
-    if interval.estimate is None or bound is None:
+    if interval.estimate is None or bound is None or interval.estimate == limit:
         return None
-    return _scaled(
-        interval.n, (interval.estimate - bound) / (interval.estimate - target.rule.limit), level
-    )
+    return _scaled(interval.n, (interval.estimate - bound) / (interval.estimate - limit), level)
 
 
 def _scaled(n: int, too_wide: float, level: float) -> int:

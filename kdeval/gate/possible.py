@@ -34,8 +34,12 @@ def possible_ends(rule_metric: RuleMetric, metric: Metric | None, *, share: bool
     if rule_metric in ("difference", "baseline_difference"):
         widest = widest_difference(metric, share=share)
         return (None, None) if widest is None else (-widest, widest)
-    if rule_metric == "brier_difference":
+    if rule_metric in ("brier_difference", "macro_difference"):
         return -1.0, 1.0
+    if rule_metric == "negative_flips":
+        return 0.0, 1.0
+    if rule_metric == "macro_retention":
+        return 0.0, None
     low, high = (0.0, 1.0) if share else (None, None)
     if metric is not None:
         low = low if metric.low is None else metric.low

@@ -27,11 +27,14 @@ _MOST_DIGITS = 6
 _MOST_CONFIDENCE_DIGITS = 14
 _FIXED: dict[RuleMetric, Unit] = {
     "retention": "percent",
+    "macro_retention": "percent",
+    "macro_difference": "points",
     "brier_difference": "signed",
     "log_loss_difference": "signed",
     "latency_ratio": "number",
     "cost_ratio": "number",
     "error_share": "percent",
+    "negative_flips": "percent",
 }
 
 

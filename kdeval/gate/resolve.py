@@ -15,6 +15,8 @@ from kdeval.records import Metric
 
 __all__ = ["Target", "check_difference", "chosen_student", "resolve"]
 
+_EACH = "each"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
@@ -99,8 +101,7 @@ def _targets(
     metrics: Mapping[str, Metric],
     slices: Mapping[str, tuple[str, ...]],
 ) -> Iterable[Target]:
-    count = len(student.suites)
-    if rule.whole_run:
+    if rule.whole_run or rule.macro:
         return [
             Target(
                 place=place,
@@ -109,18 +110,39 @@ def _targets(
                 slice=None,
                 score=None,
                 metric=None,
-                share=False,
-                suites_in_run=count,
+                share=rule.macro,
+                suites_in_run=len(student.suites),
             )
         ]
-    suite = _one_of(place, "suite", rule.suite, student.suites, "the run")
+    if rule.suite == _EACH and _EACH not in student.suites:
+        suites = student.suites
+    else:
+        suites = (_one_of(place, "suite", rule.suite, student.suites, "the run"),)
+    return [
+        target
+        for suite in suites
+        for target in _in_suite(place, rule, suite, student, metrics, slices)
+    ]
+
+
+def _in_suite(
+    place: str,
+    rule: Rule,
+    suite: str,
+    student: Comparison,
+    metrics: Mapping[str, Metric],
+    slices: Mapping[str, tuple[str, ...]],
+) -> Iterable[Target]:
     cells = [cell for cell in student.cells if cell.suite == suite]
     scores = tuple(dict.fromkeys(cell.metric for cell in cells))
     if rule.metric in ("brier_difference", "log_loss_difference"):
         score = scores[0]
     else:
-        score = _one_of(place, "score", rule.score, scores, f"suite {suite!r}")
-        _check_direction(place, rule, score, metrics.get(score))
+        first = rule.score is None and rule.suite == _EACH
+        named = scores[0] if first else rule.score
+        score = _one_of(place, "score", named, scores, f"suite {suite!r}")
+        if rule.metric != "negative_flips":
+            _check_direction(place, rule, score, metrics.get(score))
     scored = [cell for cell in cells if cell.metric == score]
     share = is_share(scored, metrics.get(score))
     valid = slices.get(suite) or tuple(cell.slice for cell in scored)
@@ -135,7 +157,7 @@ def _targets(
             score=score,
             metric=metrics.get(score),
             share=share,
-            suites_in_run=count,
+            suites_in_run=len(student.suites),
         )
         for name in _slices(place, rule.slice, valid, suite)
     ]
@@ -180,7 +202,9 @@ def _slices(place: str, name: str, valid: tuple[str, ...], suite: str) -> tuple[
     if name in valid:
         return (name,)
     tags = sorted({item.partition("=")[0] for item in valid if "=" in item})
-    if name == "each":
+    if name == "task=*" and "task" not in tags:
+        return (ALL,)
+    if name == _EACH:
         found = tuple(item for item in valid if item != ALL)
         problem = f"suite {suite!r} has no slices"
     elif name.endswith("=*"):

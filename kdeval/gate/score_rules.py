@@ -6,18 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 
+from kdeval.compare.comparison import Cell
 from kdeval.compare.selection import Selection, selection_of
 from kdeval.compare.set_scores import retention_of_means
 from kdeval.errors import ConfigError
 from kdeval.gate.baseline import Baseline, BaselinePairing, BaselineScores, pair
-from kdeval.gate.measurement import FloatArray, Judged, Measurement
+from kdeval.gate.measurement import FloatArray, IntArray, Judged, Measurement
 from kdeval.gate.quantity import counted
 from kdeval.gate.resolve import Target, check_difference
 from kdeval.gate.set_rules import set_interval
 from kdeval.records import Metric
 from kdeval.stats.interval import Interval, one_sided, unknown
 from kdeval.stats.moments import is_binary
-from kdeval.stats.paired import mean, paired_difference
+from kdeval.stats.paired import mean, paired_difference, retention
 from kdeval.stats.power import zero_flip_floor
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "measure_log_loss_difference",
     "measure_retention",
     "measure_score",
+    "paired_with_baseline",
 ]
 
 
@@ -37,8 +39,17 @@ def measure_retention(judged: Judged, target: Target, level: float) -> Measureme
         suite=str(target.suite), metric=str(target.score), slice=str(target.slice)
     )
     metric = target.metric or Metric(name=str(target.score))
+    chance = _chance(target, metric, chosen, cell)
     if chosen.statistics is not None:
         interval = set_interval(judged, target, chosen, level)
+    elif chance:
+        interval = retention(
+            chosen.teacher,
+            chosen.student,
+            clusters=chosen.clusters,
+            confidence=one_sided(level),
+            chance=chance,
+        )
     else:
         interval = retention_of_means(chosen, metric, one_sided(level))
     if cell is not None and cell.retention.estimate is None:
@@ -53,9 +64,27 @@ def measure_retention(judged: Judged, target: Target, level: float) -> Measureme
         return replace(measured, scores=(chosen.student, chosen.teacher))
     floor = None
     if interval.estimate is not None and limit < 1 and _binary(chosen):
-        floor = zero_flip_floor(limit, float(chosen.teacher.mean()), level=level)
-    measured = _on_scores(target, chosen, interval, chosen.student - limit * chosen.teacher, floor)
-    return replace(measured, scores=(chosen.teacher, chosen.student))
+        floor = zero_flip_floor(limit, float(chosen.teacher.mean()), level=level, chance=chance)
+    margins = (chosen.student - chance) - limit * (chosen.teacher - chance)
+    measured = _on_scores(target, chosen, interval, margins, floor)
+    return replace(measured, scores=(chosen.teacher, chosen.student), chance=chance)
+
+
+def _chance(target: Target, metric: Metric, chosen: Selection, cell: Cell | None) -> float:
+    """What is taken off both scores: 0, or the score of guessing for a rule above chance."""
+    if not target.rule.above_chance:
+        return 0.0
+    if not metric.higher_is_better or chosen.statistics is not None:
+        raise ConfigError(
+            f"{target.place}: above_chance needs a mean of scores of which higher is better, which "
+            f"{metric.name!r} is not"
+        )
+    if cell is None or cell.chance is None:
+        raise ConfigError(
+            f"{target.place}: the score of guessing is not known for {metric.name!r} on "
+            f"{target.suite!r}: labels, choices or the scorer must tell it"
+        )
+    return cell.chance
 
 
 def measure_difference(judged: Judged, target: Target, level: float) -> Measurement:
@@ -82,6 +111,28 @@ def measure_score(judged: Judged, target: Target, level: float) -> Measurement:
 
 def measure_baseline_difference(judged: Judged, target: Target, level: float) -> Measurement:
     """Student minus the baseline student, on the samples that did not change since."""
+    chosen, found, clusters, remarks = paired_with_baseline(judged, target)
+    student = chosen.student[found.rows]
+    _check_unit(target, found.scores, student)
+    return Measurement(
+        interval=paired_difference(
+            found.scores, student, clusters=clusters, confidence=one_sided(level)
+        ),
+        margins=_towards(target, student - found.scores - target.rule.limit),
+        clusters=clusters,
+        left_out=chosen.n_missing + found.changed + found.absent,
+        remarks=remarks,
+    )
+
+
+def paired_with_baseline(
+    judged: Judged, target: Target
+) -> tuple[Selection, BaselinePairing, IntArray | None, tuple[str, ...]]:
+    """The run's pairs, those of them that the baseline scored too, their clusters, remarks.
+
+    Raises:
+        ConfigError: there is no baseline, or it does not have these samples.
+    """
     baseline = judged.baseline
     if baseline is None:
         raise ConfigError(
@@ -101,18 +152,9 @@ def measure_baseline_difference(judged: Judged, target: Target, level: float) ->
             f"{baseline.name!r} with the same content ({found.changed:,} changed, "
             f"{found.absent:,} absent): it was made from other samples"
         )
-    student = chosen.student[found.rows]
-    _check_unit(target, found.scores, student)
     clusters = None if chosen.clusters is None else chosen.clusters[found.rows]
-    return Measurement(
-        interval=paired_difference(
-            found.scores, student, clusters=clusters, confidence=one_sided(level)
-        ),
-        margins=_towards(target, student - found.scores - target.rule.limit),
-        clusters=clusters,
-        left_out=chosen.n_missing + found.changed + found.absent,
-        remarks=_baseline_remarks(chosen, found, _namesake_remark(judged, baseline)),
-    )
+    remarks = _baseline_remarks(chosen, found, _namesake_remark(judged, baseline))
+    return chosen, found, clusters, remarks
 
 
 def _baseline_scores(judged: Judged, target: Target, baseline: Baseline) -> BaselineScores:

@@ -8,12 +8,15 @@ from kdeval.gate.quantity import confidence_text, counted, enough_digits, number
 from kdeval.gate.resolve import Target
 from kdeval.stats.interval import Interval
 
-__all__ = ["evidence_text", "rule_text"]
+__all__ = ["could_show_text", "evidence_text", "rule_text"]
 
 _NAMES = {
     "retention": "retention",
     "difference": "student minus teacher",
+    "macro_retention": "macro retention",
+    "macro_difference": "macro difference, student minus teacher",
     "baseline_difference": "student minus baseline",
+    "negative_flips": "samples that the baseline has right and the student wrong",
     "score": "the student's score",
     "brier_difference": "Brier score, student minus teacher",
     "log_loss_difference": "log-loss, student minus teacher",
@@ -27,6 +30,8 @@ def rule_text(target: Target) -> str:
     """What the rule asks: "retention of exact, domain=tweets: at least 95.0 %"."""
     rule = target.rule
     words = _NAMES[rule.metric]
+    if rule.above_chance:
+        words += " above chance"
     if rule.metric == "latency_ratio":
         words = f"{rule.quantile or 'p50'} {words}"
     if target.score is not None and rule.metric not in ("brier_difference", "log_loss_difference"):
@@ -49,18 +54,31 @@ def evidence_text(
     min_n: int,
     max_missing: float | None,
     samples_missing: int | None,
+    could_show: str | None = None,
+    strict: bool = False,
 ) -> str:
     """The figures, the limit, and for an inconclusive rule what is missing.
 
     `max_missing` is given only where a larger share of the samples is missing than that.
     """
     parts = [_figures(target, measured.interval, verdict, level)]
+    if strict and not measured.exact and measured.interval.estimate is not None:
+        parts.append(f"strict, {measured.interval.method}")
     if max_missing is not None:
         parts.append(_too_much_missing(target, measured, max_missing))
     elif verdict == "inconclusive":
         parts.append(_what_is_missing(target, measured, min_n, samples_missing))
+        parts.append(could_show or "")
     parts.extend(measured.remarks)
     return "; ".join(part for part in parts if part)
+
+
+def could_show_text(target: Target, limit: float) -> str:
+    """The detectable limit in a sentence."""
+    unit = unit_of(target.rule.metric, share=target.share)
+    written = number_text(limit, unit, enough_digits(target.rule.limit, (limit,), unit))
+    at = "at least" if target.rule.direction == "min" else "at most"
+    return f"at this n {at} {written} could have been shown, were the student as good as it looks"
 
 
 def _figures(target: Target, interval: Interval, verdict: Verdict, level: float) -> str:
@@ -91,10 +109,14 @@ def _figures(target: Target, interval: Interval, verdict: Verdict, level: float)
 def _too_much_missing(target: Target, measured: Measurement, allowed: float) -> str:
     share = measured.share_missing
     digits = enough_digits(allowed, (share,), "percent")
-    total = counted(measured.interval.n + measured.left_out, _unit_word(target))
-    verb = "is" if measured.left_out == 1 else "are"
+    left_out, n, where = measured.left_out, measured.interval.n, ""
+    if measured.thinnest is not None:
+        name, left_out, n = measured.thinnest
+        where = f"on the task {name}, "
+    total = counted(n + left_out, _unit_word(target))
+    verb = "is" if left_out == 1 else "are"
     return (
-        f"{measured.left_out:,} of {total} {verb} missing ({number_text(share, 'percent', digits)})"
+        f"{where}{left_out:,} of {total} {verb} missing ({number_text(share, 'percent', digits)})"
         f"; at most {number_text(allowed, 'percent', digits)} may be"
     )
 

@@ -136,8 +136,15 @@ def _slices_of(samples: Sequence[Sample], unit: tuple[int, ...]) -> Counter[str]
     return Counter(
         name
         for position in unit
-        for name in (ALL, *(f"{key}={value}" for key, value in samples[position].slices.items()))
+        for name in _names(samples[position])
     )
+
+
+def _names(sample: Sample) -> set[str]:
+    """Its slices; its task is one where the suite is no task itself."""
+    tags = {f"{key}={value}" for key, value in sample.slices.items()}
+    task = set() if sample.task == sample.suite else {f"task={sample.task}"}
+    return {ALL, *tags, *task}
 
 
 def _units_by_slice(

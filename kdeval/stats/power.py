@@ -32,6 +32,7 @@ def samples_to_pass(
     level: float,
     power: float = 0.8,
     clusters: ArrayLike | None = None,
+    chance: float = 0.0,
 ) -> int | None:
     """Samples with which "retention >= threshold" would pass, were the scores so far typical.
 
@@ -47,6 +48,7 @@ def samples_to_pass(
         level: One-sided, for instance 0.95.
         power: Probability to pass.
         clusters: Integer codes, shape (n,).
+        chance: Score of guessing, where retention is taken above it.
 
     Returns:
         The number, or None where the estimate is not above the threshold (no number would do) or
@@ -55,15 +57,17 @@ def samples_to_pass(
     t, s = as_scores(teacher, "teacher"), as_scores(student, "student")
     if t.shape != s.shape:
         raise ValueError(f"teacher has {len(t)} scores and student {len(s)}; they must be paired")
-    d = s - threshold * t
+    d = (s - chance) - threshold * (t - chance)
     if not (is_binary(t) and is_binary(s)):
         return samples_to_bound_mean(d, limit=0.0, level=level, power=power, clusters=clusters)
     m = _moments(d, clusters)
-    floor = zero_flip_floor(threshold, float(t.mean()), level=level) if m else None
-    if m is None or floor is None:
+    if m is None:
+        return None
+    floor = zero_flip_floor(threshold, float(t.mean()), level=level, chance=chance)
+    if floor is None:
         return None
     rates = (t * s, (1 - t) * s, t * (1 - s), (1 - t) * (1 - s))
-    z = score_z((1 - threshold, 1, -threshold, 0), [float(r.mean()) for r in rates])
+    z = score_z(_cells(threshold, chance), [float(r.mean()) for r in rates])
     effect = m.design_effect([1.0]) or 1.0
     return max(floor, _needed(m, (m.mean([1.0]) / z) ** 2 * effect, level, power))
 
@@ -92,7 +96,9 @@ def samples_to_bound_mean(
     return _needed(m, variance, level, power)
 
 
-def zero_flip_floor(threshold: float, teacher_rate: float, *, level: float) -> int | None:
+def zero_flip_floor(
+    threshold: float, teacher_rate: float, *, level: float, chance: float = 0.0
+) -> int | None:
     """Samples below which "retention >= threshold" cannot pass even without a single flip.
 
     From the score test itself: for a teacher right on 90 % and level 0.95 it is 28 for a threshold
@@ -102,6 +108,7 @@ def zero_flip_floor(threshold: float, teacher_rate: float, *, level: float) -> i
         threshold: Retention to be shown.
         teacher_rate: Share of samples that the teacher gets right, in [0, 1].
         level: One-sided.
+        chance: Score of guessing, where retention is taken above it.
 
     Returns:
         The number, or None where no number of flipless samples would do.
@@ -109,12 +116,18 @@ def zero_flip_floor(threshold: float, teacher_rate: float, *, level: float) -> i
     if not 0 <= teacher_rate <= 1:
         raise ValueError(f"teacher_rate must lie in [0, 1], got {teacher_rate!r}")
     critical = normal_critical(one_sided(level))
-    if threshold >= 1 or teacher_rate == 0:
+    if threshold >= 1 or teacher_rate <= chance:
         return None
     if threshold <= 0:
         return 1
-    per_sample = score_z((1 - threshold, 1, -threshold, 0), (teacher_rate, 0, 0, 1 - teacher_rate))
+    per_sample = score_z(_cells(threshold, chance), (teacher_rate, 0, 0, 1 - teacher_rate))
     return int(np.floor((critical / per_sample) ** 2)) + 1
+
+
+def _cells(threshold: float, chance: float) -> tuple[float, float, float, float]:
+    """D for both right, student only, teacher only, both wrong."""
+    shift = chance * (1 - threshold)
+    return (1 - threshold - shift, 1 - shift, -threshold - shift, -shift)
 
 
 def _moments(d: FloatArray, clusters: ArrayLike | None) -> Moments | None:

@@ -59,7 +59,7 @@ def strict_mean(
     codes = as_clusters(clusters, len(x))
     if len(x) == 0:
         return unknown("no samples", confidence=confidence, method="betting", n=0)
-    if codes is None and is_binary(x):
+    if codes is None and is_binary(x) and value_range == _UNIT:
         return clopper_pearson(int(x.sum()), len(x), confidence=confidence)
     _check_range(x, value_range)
     units = Units.of(x, np.ones_like(x), codes, value_range, _ONE, sum(value_range) / 2)

@@ -162,6 +162,7 @@ def _on_grid(gains: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatAr
     places = (gains - low) / (high - low) * _CELLS
     left = np.minimum(places.astype(np.int64), _CELLS - 1)
     share = places - left
-    grid = np.bincount(left, weights=counts * (1 - share), minlength=_CELLS + 1)
+    grid: FloatArray = np.zeros(_CELLS + 1)
+    grid += np.bincount(left, weights=counts * (1 - share), minlength=_CELLS + 1)
     grid += np.bincount(left + 1, weights=counts * share, minlength=_CELLS + 1)
     return np.linspace(low, high, _CELLS + 1), grid
