@@ -33,9 +33,9 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str) -> 
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
-    help="With --policy: a run, or a baseline file, to lose nothing against.",
+    help="The previous student's run, or a baseline file: what flips, and for --policy.",
 )
-@click.option("--baseline-student", help="Which student of the baseline [the judged one's name].")
+@click.option("--baseline-student", help="Which student of the baseline [the same name].")
 @click.option("--router", type=click.Path(path_type=Path), help="Evaluate this router on RUN, too.")
 @click.option(
     "--noise-floor",

@@ -17,7 +17,8 @@ Range = tuple[float, float]
 
 _UNBOUNDED = "the teacher's score is not clearly above zero at this n"
 _RATIOS = ("retention",)
-_MEANS = ("difference", "baseline_difference", "score", "brier_difference", "error_share")
+_MEANS = ("difference", "baseline_difference", "score", "brier_difference", "error_share",
+          "negative_flips")  # fmt: skip
 
 
 def betting_range(target: Target) -> Range | None:

@@ -18,6 +18,7 @@ from kdeval.report.details import StudentDetails, details_of
 from kdeval.report.examples import Examples, examples_of
 from kdeval.report.models import ModelSummary, model_summaries
 from kdeval.report.noise import SelfNoise, self_noise
+from kdeval.report.previous import PreviousReport
 from kdeval.routing.evaluate import RouterEvaluation
 from kdeval.store.run_directory import RunDirectory, SuiteEntry
 
@@ -41,6 +42,7 @@ class ReportDocument:
         series: checkpoints, chains, ladders and kinds of labels, as configured.
         transfers: benchmark suites beside production suites.
         ensembles: each ensemble beside its members.
+        previous: each student beside the one before it, when a baseline was given.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ReportDocument:
     transfers: tuple[Transfer, ...] = ()
     ensembles: tuple[EnsembleFigures, ...] = ()
     noise: SelfNoise | None = None
+    previous: tuple[PreviousReport, ...] = ()
     schema_version: Literal[1] = 1
     kind: Literal["kdeval.report"] = "kdeval.report"
 
@@ -82,6 +85,10 @@ class ReportDocument:
         """The details of that student, or None."""
         return next((item for item in self.details if item.student == student), None)
 
+    def previous_for(self, student: str) -> PreviousReport | None:
+        """That student beside the previous one, or None."""
+        return next((item for item in self.previous if item.student == student), None)
+
     def examples_for(self, student: str) -> Examples | None:
         """The examples of that student, or None."""
         return next((item for item in self.examples if item.student == student), None)
@@ -97,6 +104,7 @@ def report_document(
     max_same: int = 40,
     router: RouterEvaluation | None = None,
     noise_floors: Sequence[NoiseFloor] = (),
+    previous: Sequence[PreviousReport] = (),
 ) -> ReportDocument:
     """Everything a rendering may show of `run`.
 
@@ -111,6 +119,7 @@ def report_document(
         max_same: the same of samples that both got right, and that both got wrong.
         router: an evaluation of a router on this run.
         noise_floors: of models of this run.
+        previous: students beside the one before them.
     """
     students = tuple(bounded(item, comparison.metrics) for item in comparison.students)
     if not include_text:
@@ -137,6 +146,7 @@ def report_document(
         ),
         notes=comparison.notes,
         noise=self_noise(comparison, noise_floors),
+        previous=tuple(previous),
         between=comparison.between,
         series=comparison.series,
         transfers=comparison.transfers,

@@ -23,6 +23,7 @@ from kdeval.report.numbers import (
     score_unit,
 )
 from kdeval.report.overall import overall_notes, overall_rows, overall_title
+from kdeval.report.previous import previous_lines
 from kdeval.report.related_markdown import related_blocks
 from kdeval.report.speed import speed_remarks, speed_rows
 
@@ -57,7 +58,8 @@ def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[B
         if reasons:
             yield Block(head="\n".join(f"- {reason}" for reason in reasons))
     yield from _noise_blocks(document, student)
-    yield from _calibration_blocks(student)
+    yield from _previous_blocks(document, student)
+    yield from _calibration_blocks(document, student)
     yield from _fidelity_blocks(document, student)
     yield from _speed_blocks(document, student)
 
@@ -75,7 +77,7 @@ def _overall_blocks(student: Comparison, level: str) -> Iterator[Block]:
 
 def _noise_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
     lines = [
-        *(f"- ⚠ {text(line)}" for line in warning_lines(document.noise, student)),
+        *(f"- ⚠ below the noise floor: {text(line)}" for line in warning_lines(document.noise, student)),
         *(f"- {text(line)}" for line in ceiling_lines(document.noise, student)),
     ]
     if lines:
@@ -132,6 +134,16 @@ def _reasons(cells: list[Cell]) -> list[str]:
                 f"{counted(missing.unscored, 'missing score')}"
             ] = None
     return list(found)
+
+
+def _previous_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
+    found = document.previous_for(student.student)
+    if found is not None:
+        yield Block(
+            head=f"Against the previous student {code(found.previous)}\n",
+            rows=tuple(f"- {text(line)}" for line in previous_lines(found)),
+            what="suites",
+        )
 
 
 def _fidelity_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:

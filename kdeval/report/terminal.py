@@ -25,6 +25,7 @@ from kdeval.report.numbers import (
 )
 from kdeval.report.overall import overall_notes, overall_rows, overall_title
 from kdeval.report.plain_text import one_line
+from kdeval.report.previous import previous_lines
 from kdeval.report.related_terminal import related_renderables
 from kdeval.report.speed import speed_remarks, speed_rows
 
@@ -101,6 +102,11 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
         yield Text()
         yield calibration
         yield from (_text(line, style="dim") for line in _CALIBRATION_WORDS)
+    previous = document.previous_for(student.student)
+    if previous is not None:
+        yield Text()
+        yield _text(f"against the previous student, {previous.previous}")
+        yield from (_text(line) for line in previous_lines(previous))
     lines = tuple(fidelity_lines(document.details_for(student.student), student))
     if lines:
         yield Text()

@@ -24,6 +24,7 @@ from kdeval.report.junit import write_junit
 from kdeval.report.markdown import report_markdown
 from kdeval.report.noise_file import noise_floors_for
 from kdeval.report.output_file import write_whole, writing
+from kdeval.report.previous import previous_reports
 from kdeval.report.strict_json import write_json
 from kdeval.report.terminal import gate_renderables, report_renderables
 from kdeval.routing.evaluate import evaluate_router
@@ -38,7 +39,8 @@ _FILES = {
     "baseline": "baseline.json",
 }
 _UNUSED_BASELINE = Text(
-    "The baseline was not used: no rule of the policy is a baseline_difference."
+    "The baseline was not used: no rule of the policy is a baseline_difference or "
+    "negative_flips."
 )
 
 
@@ -97,19 +99,17 @@ def write_report(
         out: made when it is missing.
         formats: of "html", "md", "json", "baseline".
         policy: a gate policy; with it, every student (or the policy's) is judged.
-        baseline: a run or a baseline file that the policy's `baseline_difference` rules compare
-            with; goes with `policy`.
-        baseline_student: which of the baseline's students; the judged one's name unless told.
+        baseline: a run or a baseline file of the previous student, which every student is compared
+            with, and what the policy's rules against a baseline are measured against.
+        baseline_student: which of the baseline's students; the compared one's name unless told.
         router: what `kdeval route fit` wrote; with it, the router is evaluated on the run.
         noise_floor: what `kdeval aa` wrote; None: what lies in the run's own directory.
         include_text: whether inputs, references and outputs may stand in the files.
 
     Raises:
-        UsageError: `noise_floor` is of other models than the run's, or `baseline` stands without
-            a policy.
+        UsageError: `noise_floor` is of other models than the run's, or `baseline` shares no
+            sample with the run.
     """
-    if baseline is not None and policy is None:
-        raise UsageError("--baseline goes with --policy")
     opened = RunDirectory.open(run)
     against = _against(baseline, baseline_student)
     comparison = compare_run(opened)
@@ -128,6 +128,11 @@ def write_report(
         include_text=include_text,
         router=routed,
         noise_floors=floors,
+        previous=()
+        if against is None or baseline is None
+        else previous_reports(
+            opened, comparison, against, baseline_path=baseline, include_text=include_text
+        ),
     )
     _make(out)
     files = []
@@ -139,10 +144,7 @@ def write_report(
         else:
             _write(name, document, file)
         files.append(file)
-    renderables = tuple(report_renderables(document))
-    if against is not None and all(item.baseline is None for item in decisions):
-        renderables = (*renderables, _UNUSED_BASELINE)
-    return WrittenReport(files=tuple(files), renderables=renderables)
+    return WrittenReport(files=tuple(files), renderables=tuple(report_renderables(document)))
 
 
 def _write(name: str, document: ReportDocument, file: Path) -> None:

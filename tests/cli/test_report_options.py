@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,9 +39,13 @@ def test_a_report_judges_against_a_baseline(finished: Path, kdeval: Kdeval) -> N
 
 
 def test_a_baseline_that_cannot_be(finished: Path, kdeval: Kdeval) -> None:
-    """Without a policy, of another student, of nothing, or missing where a rule needs it."""
+    """Of another student, of nothing, of other samples, or missing where a rule needs it."""
+    other = json.loads(_baseline_of(finished, kdeval).read_text())
+    for scores in _scores(other["suites"]):
+        scores["ids"] = [f"other-{name}" for name in scores["ids"]]
+    (finished / "other.json").write_text(json.dumps(other))
     cases: dict[tuple[str, ...], str] = {
-        ("--baseline", "run"): "--baseline goes with --policy",
+        ("--baseline", "other.json"): "it was made from other samples",
         ("--policy", "next.yaml", "--baseline-student", "small"):
             "--baseline-student goes with --baseline",
         ("--policy", "next.yaml", "--baseline", "run", "--baseline-student", "smal"):
@@ -56,11 +60,40 @@ def test_a_baseline_that_cannot_be(finished: Path, kdeval: Kdeval) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_an_unused_baseline_is_said(finished: Path, kdeval: Kdeval) -> None:
-    """A policy without such a rule leaves it aside, in words."""
-    done = kdeval("report", "run", "--format", "json", "--policy", "gate.yaml", "--baseline", "run")
-    assert done.returncode == 0, done.stderr
-    assert "The baseline was not used" in done.stdout
+def _baseline_of(project: Path, kdeval: Kdeval) -> Path:
+    assert kdeval("report", "run", "--format", "baseline", "--out", "base").returncode == 0
+    return project / "base" / "baseline.json"
+
+
+def _scores(suites: dict[str, dict[str, dict[str, dict[str, list[object]]]]]
+            ) -> Iterator[dict[str, list[object]]]:  # fmt: skip
+    for metrics in suites.values():
+        for students in metrics.values():
+            yield from students.values()
+
+
+def test_a_baseline_tells_what_flips(finished: Path, kdeval: Kdeval) -> None:
+    """With or without a policy; samples that flip are shown, with text only where it may be."""
+    former = json.loads(_baseline_of(finished, kdeval).read_text())
+    scores = next(_scores(former["suites"]))
+    wrong = scores["scores"].index(0.0)
+    right = [place for place, score in enumerate(scores["scores"]) if score == 1.0]
+    scores["scores"] = [1.0] * len(scores["scores"])
+    scores["scores"][right[0]] = 0.0
+    (finished / "former.json").write_text(json.dumps(former))
+    asked = ("report", "run", "--format", "json,html,md", "--baseline", "former.json")
+    for more in ((), ("--policy", "gate.yaml", "--no-text")):
+        done = kdeval(*asked, "--out", "out", *more)
+        assert done.returncode == 0, done.stderr
+        assert "right before are wrong now" in done.stdout
+        report = json.loads((finished / "out" / "report.json").read_text())
+        (previous,) = report["previous"]
+        (whole,) = (cell for cell in previous["cells"] if cell["slice"] == "all")
+        assert whole["table"]["lost"] == len(scores["scores"]) - len(right)
+        assert whole["table"]["gained"] == 1
+        broken = {item["sample_id"]: item for item in previous["broken"]}
+        assert (broken[scores["ids"][wrong]]["input"] is None) == bool(more)
+        assert 'id="previous"' in (finished / "out" / "report.html").read_text()
 
 
 def test_another_run_in_the_directory_is_told_first(finished: Path, kdeval: Kdeval) -> None:

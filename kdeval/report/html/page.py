@@ -15,20 +15,24 @@ from markupsafe import Markup
 from kdeval.compare.comparison import Comparison
 from kdeval.report.document import ReportDocument
 from kdeval.report.html.browser import KIND_NAMES, BrowserView, browser_view
-from kdeval.report.html.fidelity import FidelityView, fidelity_view
-from kdeval.report.html.headline import DEFINITIONS, Headline, headlines
-from kdeval.report.html.pictures import (
+from kdeval.report.html.calibration import (
     CalibrationView,
-    ForestView,
-    LatencyView,
     calibration_views,
     calibrations_left_out,
+)
+from kdeval.report.html.fidelity import FidelityView, fidelity_view
+from kdeval.report.html.headline import DEFINITIONS, Headline, headlines
+from kdeval.report.html.noise import noise_view
+from kdeval.report.html.pictures import (
+    ForestView,
+    LatencyView,
     forest_views,
     forests_left_out,
     latency_view,
     tradeoff_views,
     tradeoffs_left_out,
 )
+from kdeval.report.html.previous import PreviousView, previous_view
 from kdeval.report.html.related import related_views
 from kdeval.report.html.router import router_view
 from kdeval.report.html.scores import (
@@ -63,6 +67,7 @@ class StudentView:
     forests: tuple[ForestView, ...]
     forests_left_out: int
     flips: tuple[FlipView, ...]
+    previous: PreviousView | None
     calibrations: tuple[CalibrationView, ...]
     calibrations_left_out: int
     fidelity: FidelityView | None
@@ -90,6 +95,7 @@ def report_html(document: ReportDocument) -> str:
         tradeoffs=tradeoff_views(document),
         tradeoffs_left_out=tradeoffs_left_out(document),
         related=related_views(document),
+        noise=noise_view(document),
         router=None if document.router is None else router_view(document.router),
         definitions=DEFINITIONS,
         numbers={key: index for index, key in enumerate(_defined(students), start=1)},
@@ -115,8 +121,9 @@ def _student(document: ReportDocument, student: Comparison, index: int) -> Stude
         forests=forest_views(student, name=name),
         forests_left_out=forests_left_out(student),
         flips=flip_views(student),
+        previous=previous_view(document.previous_for(student.student)),
         calibrations=calibration_views(details, student, name=name),
-        calibrations_left_out=calibrations_left_out(student),
+        calibrations_left_out=calibrations_left_out(details, student),
         fidelity=fidelity_view(details, student, name=name),
         latency=latency_view(details, student, name=name),
         speed=speed_view(document, student),
