@@ -173,5 +173,5 @@ def _foreign(config: ModelConfig, condition: Condition) -> str:
     if isinstance(config, EchoModelConfig):
         return f"echo has no {words}" if condition != "seed" else "its seed makes another model"
     if isinstance(config, CustomModel):
-        return f"kdeval does not know the {words} of a class of your own; a repeat asks it again"
+        return "kdeval does not know that of a class of your own; a repeat asks it again"
     return f"a {config.type} has no {words} to vary"

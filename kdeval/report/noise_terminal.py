@@ -15,6 +15,7 @@ from kdeval.report.noise_words import (
     ceiling_lines,
     difference_unit_of,
     floor_sentence,
+    not_varied_lines,
     warning_lines,
 )
 from kdeval.report.numbers import (
@@ -38,8 +39,8 @@ def noise_renderables(floor: NoiseFloor) -> Iterator[RenderableType]:
             yield _table(floor, index)
             yield Text(one_line(floor_sentence(floor, cell_floor)))
     yield Text()
-    for item in floor.not_varied:
-        yield Text(one_line(f"not varied: {item.condition}: {item.reason}"), style="dim")
+    for line in not_varied_lines(floor):
+        yield Text(one_line(line), style="dim")
 
 
 def _table(noise: NoiseFloor, index: int) -> Table:
@@ -56,7 +57,7 @@ def _table(noise: NoiseFloor, index: int) -> Table:
 def student_noise(noise: SelfNoise | None, student: Comparison) -> Iterator[RenderableType]:
     """What a report's terminal says of it: warnings, then the ceiling of agreement."""
     lines = [
-        *((line, "yellow") for line in warning_lines(noise, student)),
+        *((f"below the noise floor: {line}", "yellow") for line in warning_lines(noise, student)),
         *((line, "dim") for line in ceiling_lines(noise, student)),
     ]
     if lines:

@@ -10,7 +10,13 @@ from kdeval.gate.quantity import Unit, number_text, unit_of
 from kdeval.report.noise import NoiseWarning, SelfNoise
 from kdeval.report.numbers import UNKNOWN, confidence_text, counted, interval_text
 
-__all__ = ["ceiling_lines", "difference_unit_of", "floor_sentence", "warning_lines"]
+__all__ = [
+    "ceiling_lines",
+    "difference_unit_of",
+    "floor_sentence",
+    "not_varied_lines",
+    "warning_lines",
+]
 
 _SLICES = 6
 
@@ -35,11 +41,27 @@ def floor_sentence(noise: NoiseFloor, floor: Floor) -> str:
             f"asked; on others it may differ from itself by at most {written}, with {level} "
             "confidence"
         )
-    return (
+    said = (
         f"{where}: {noise.model} differs from itself by "
         f"{number_text(floor.difference, unit).lstrip('+')}, at most {written} with {level} "
         f"confidence ({floor.difference_under})"
     )
+    known = floor.self_agreement
+    if known is None:
+        return said
+    return (
+        f"{said}; it agrees with itself on {interval_text(known, 'percent')} "
+        f"({floor.self_agreement_under}), the ceiling of any agreement with it"
+    )
+
+
+def not_varied_lines(noise: NoiseFloor) -> Iterator[str]:
+    """What was not varied of the model, a line a reason."""
+    by_reason: dict[str, list[str]] = {}
+    for item in noise.not_varied:
+        by_reason.setdefault(item.reason, []).append(item.condition.replace("_", " "))
+    for reason, conditions in by_reason.items():
+        yield f"not varied of {noise.model}: {', '.join(conditions)}: {reason}"
 
 
 def ceiling_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]:
@@ -65,7 +87,7 @@ def warning_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]
     found = noise.warnings_for(student.student)
     for item in found:
         if item.slice == ALL:
-            yield f"below the noise floor: {item.suite} by {item.metric}: {item.text}"
+            yield f"{item.suite} by {item.metric}: {item.text}"
     slices = [item for item in found if item.slice != ALL and item.quantity == "difference"]
     if slices:
         yield _slices(slices)
@@ -74,8 +96,4 @@ def warning_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]
 def _slices(found: list[NoiseWarning]) -> str:
     named = ", ".join(f"{item.suite} {item.slice}" for item in found[:_SLICES])
     more = f" and {len(found) - _SLICES} more" if len(found) > _SLICES else ""
-    verb = "lies" if len(found) == 1 else "lie"
-    return (
-        f"{counted(len(found), 'difference')} of single slices {verb} below the noise floor: "
-        f"{named}{more}"
-    )
+    return f"{counted(len(found), 'difference')} of single slices: {named}{more}"

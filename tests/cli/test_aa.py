@@ -138,7 +138,7 @@ def test_recorded_models_cannot_be_varied(recorded_project: Path, kdeval: Kdeval
     ("arguments", "words"),
     [
         (("--model", "bog"), "did you mean 'big'?"),
-        (("--vary", "dtype"), "--vary dtype: big: kdeval does not know the dtype"),
+        (("--vary", "dtype"), "--vary dtype: big: kdeval does not know that"),
         (("--out", "suite.yaml"), "is a file"),
     ],
 )

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from kdeval.compare.comparison import ALL, Cell, Comparison
 from kdeval.report.document import ReportDocument
 from kdeval.report.html.figures import Figure, measured, ratio
-from kdeval.report.numbers import UNKNOWN, bytes_text, count, counted, seconds_text, usd_text
+from kdeval.report.numbers import (
+    UNKNOWN,
+    bytes_text,
+    count,
+    counted,
+    interval_text,
+    seconds_text,
+    usd_text,
+)
 from kdeval.report.overall import overall_notes
 from kdeval.report.plain_text import one_line
 from kdeval.report.speed import MEMORY, plain_ratio
@@ -87,7 +95,7 @@ def headlines(document: ReportDocument, student: Comparison) -> tuple[Headline, 
         *_macro(student),
         *_retentions(wholes),
         *_worst(student.cells),
-        *_agreements(wholes),
+        *_agreements(document, student, wholes),
         _time(student),
         _cost(student),
         *_length(student),
@@ -145,7 +153,9 @@ def _worst(cells: Sequence[Cell]) -> Iterator[Headline]:
         )
 
 
-def _agreements(wholes: Sequence[Cell]) -> Iterator[Headline]:
+def _agreements(
+    document: ReportDocument, student: Comparison, wholes: Sequence[Cell]
+) -> Iterator[Headline]:
     seen: set[str] = set()
     for cell in wholes:
         if cell.agreement is None or cell.suite in seen:
@@ -158,8 +168,16 @@ def _agreements(wholes: Sequence[Cell]) -> Iterator[Headline]:
             definition="agreement",
             label=f"agreement, {cell.suite}",
             figure=measured(cell.agreement, "percent"),
-            note=f"same output{kappa}",
+            note=f"same output{kappa}{_ceiling(document, student, cell)}",
         )
+
+
+def _ceiling(document: ReportDocument, student: Comparison, cell: Cell) -> str:
+    noise = document.noise
+    found = None if noise is None else noise.ceiling(student.teacher, cell.suite, cell.metric)
+    if found is None:
+        return ""
+    return f"; {student.teacher} agrees with itself on {interval_text(found, 'percent')}"
 
 
 def _time(student: Comparison) -> Headline:

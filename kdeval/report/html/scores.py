@@ -57,11 +57,18 @@ def score_rows(document: ReportDocument, student: Comparison) -> tuple[ScoreRow,
     for (_, name), cells in groups.items():
         metric = document.metrics.get(name)
         unit, points = score_unit(cells, metric), difference_unit(cells, metric)
-        rows |= {id(cell): _score_row(cell, unit, points) for cell in cells}
+        rows |= {
+            id(cell): _score_row(cell, unit, points, below=_below(document, student, cell))
+            for cell in cells
+        }
     return tuple(rows[id(cell)] for cell in student.cells)
 
 
-def _score_row(cell: Cell, unit: Unit, points: Unit) -> ScoreRow:
+def _below(document: ReportDocument, student: Comparison, cell: Cell) -> bool:
+    return document.noise is not None and document.noise.is_below(student.student, cell)
+
+
+def _score_row(cell: Cell, unit: Unit, points: Unit, *, below: bool) -> ScoreRow:
     baseline, name = cell.majority, "majority"
     if baseline is None:
         baseline, name = cell.chance, "chance"
@@ -77,7 +84,11 @@ def _score_row(cell: Cell, unit: Unit, points: Unit) -> ScoreRow:
         student=measured(cell.student_score, unit),
         baseline=amount(baseline, unit),
         baseline_name="" if baseline is None else name,
-        difference=replace(difference, text=difference.text.removesuffix(" points")),
+        difference=replace(
+            difference,
+            text=difference.text.removesuffix(" points") + (" ≈" if below else ""),
+            reason="below the noise floor" if below else difference.reason,
+        ),
         retention=measured(cell.retention, "percent"),
     )
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from kdeval.compare.comparison import ALL, Cell, Comparison
 from kdeval.gate.decision import GateDecision, RuleResult
 from kdeval.report.document import ReportDocument
+from kdeval.report.noise_words import warning_lines
 from kdeval.report.numbers import counted, difference_unit, interval_text, score_unit
 
 __all__ = ["Statement", "VerdictView", "verdict_view"]
@@ -143,6 +144,8 @@ def _missing(
         found = cell.calibration
         if cell.slice == ALL and found is not None and found.reason is not None:
             yield Statement(cell.suite, f"no calibration, {found.reason}.")
+    for line in warning_lines(document.noise, student):
+        yield Statement("Below the noise floor", f"{line}.")
     if student.latency is None:
         yield Statement("Speed", "no latency was measured or recorded.")
     if student.cost is None or student.cost.ratio is None:
