@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -291,8 +291,12 @@ class RunConfig(Strict):
         return (self.teacher, *self.students)
 
 
-def load_config(path: str | Path) -> RunConfig:
+def load_config(path: str | Path, *, live: Collection[str] = ()) -> RunConfig:
     """The configuration at `path`, its relative paths made absolute.
+
+    Args:
+        path: the YAML file.
+        live: models that will be there in memory: their paths need not exist.
 
     Raises:
         ConfigError: listing every problem with its file and line.
@@ -309,8 +313,15 @@ def load_config(path: str | Path) -> RunConfig:
     problems.extend(
         f"{path}: {model.name}: no such path {given!r} (looked for {base / given})"
         for model in _singles(config.models)
+        if model.name not in live
         for given in _paths(model).values()
         if not (base / given).exists()
+    )
+    names = [model.name for model in config.models]
+    problems.extend(
+        f"{path}: there is no model {name!r} to be trained; {nearest(name, names)}"
+        for name in live
+        if name not in names
     )
     if problems:
         raise ConfigError(problems)

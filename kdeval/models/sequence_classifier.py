@@ -48,7 +48,7 @@ class SequenceClassifier:
             self.device,
             lambda: transformers.AutoConfig.from_pretrained(self._path).dtype,
         )
-        self.bytes_on_disk = sum(
+        self.bytes_on_disk: int | None = sum(
             file.stat().st_size for file in self._files() if file.suffix in WEIGHTS
         )
         self._batches = HalvingBatches(config.batch_size, self.device)
@@ -117,11 +117,15 @@ class SequenceClassifier:
                 self._path, dtype=getattr(torch, self.dtype)
             )
         model.to(self.device).eval()
+        self._loaded = self._with_limits(model, tokenizer)
+        return self._loaded
+
+    def _with_limits(self, model: Any, tokenizer: Any) -> tuple[Any, Any, list[str], int]:
+        """Both, the suite's name of each column of the logits, and the most tokens of an input."""
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
             model.config.pad_token_id = tokenizer.pad_token_id
         names = label_names(model.config.id2label, self._config.labels)
         positions = getattr(model.config, "max_position_embeddings", None) or 512
         limit = min(tokenizer.model_max_length, positions, self._config.max_length or positions)
-        self._loaded = (model, tokenizer, names, int(limit))
-        return self._loaded
+        return model, tokenizer, names, int(limit)

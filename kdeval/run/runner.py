@@ -84,15 +84,31 @@ class Asked:
         )
 
 
-def prepare(config: RunConfig, *, limit: int | None = None, search: Sequence[Path] = ()
-            ) -> RunInputs:  # fmt: skip
-    """Suites and models of `config`, checked against each other before anything is asked."""
+def prepare(
+    config: RunConfig,
+    *,
+    limit: int | None = None,
+    search: Sequence[Path] = (),
+    built: Mapping[str, Model] | None = None,
+) -> RunInputs:
+    """Suites and models of `config`, checked against each other before anything is asked.
+
+    Args:
+        config: what is to be run.
+        limit: at most so many samples a suite.
+        search: where modules of "module:Class" models may lie.
+        built: models by name that are there already, such as one in training.
+    """
+    built = built or {}
     suites = [load_suite(Path(path)) for path in config.suites]
     names = [suite.name for suite in suites]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"two suites are called {name!r}: give each a name of its own")
-    models = {item.name: build_model(item, search=search) for item in config.models}
+    models = {
+        item.name: built.get(item.name) or build_model(item, search=search)
+        for item in config.models
+    }
     warnings = _warnings(models, suites)
     if limit is not None:
         suites = [suite.limited(limit, config.seed) for suite in suites]
@@ -106,8 +122,7 @@ def prepare(config: RunConfig, *, limit: int | None = None, search: Sequence[Pat
         suites=tuple(suites),
         models=models,
         fingerprints={
-            item.name: stored_fingerprint(item, models[item.name], search)
-            for item in config.models
+            item.name: stored_fingerprint(item, models[item.name], search) for item in config.models
         },
         limit=limit,
         warnings=warnings,

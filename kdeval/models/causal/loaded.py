@@ -41,12 +41,20 @@ class LoadedModel:
             ModelError: it cannot be read, or does not go with the configuration.
         """
         tokenizer = load_tokenizer(checkpoint)
-        prompts = Prompts(config, tokenizer)
-        model = load_model(checkpoint, config, device, dtype)
+        Prompts(config, tokenizer)  # refuses what does not fit before the weights are read
+        return cls.in_memory(load_model(checkpoint, config, device, dtype), tokenizer, config)
+
+    @classmethod
+    def in_memory(cls, model: Any, tokenizer: Any, config: CausalLMConfig) -> LoadedModel:
+        """A model and tokenizer that are there already.
+
+        Raises:
+            ModelError: the tokenizer does not go with the configuration.
+        """
         return cls(
             model=model,
             tokenizer=tokenizer,
-            prompts=prompts,
+            prompts=Prompts(config, tokenizer),
             special=_special_tokens(tokenizer),
             ends=_end_tokens(model, tokenizer),
             longest=_longest(model, config.max_length),

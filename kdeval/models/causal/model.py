@@ -47,7 +47,7 @@ class CausalLM:
         self.batch_size = config.batch_size
         self.device = choose_device(config.device, name=config.name)
         self.dtype = choose_dtype(config.dtype, self.device, self._checkpoint.stored_dtype)
-        self.bytes_on_disk = self._checkpoint.bytes_on_disk
+        self.bytes_on_disk: int | None = self._checkpoint.bytes_on_disk
         self._batches = HalvingBatches(config.batch_size, self.device)
         self._memory = PeakMemory(self.device)
         self._content_free: dict[Split, ContinuationScore] = {}

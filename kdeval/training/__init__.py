@@ -1,0 +1,1 @@
+"""Measuring a student while it is trained."""
