@@ -14,7 +14,7 @@ from kdeval.compare.macro import TaskPart, compare_tasks
 from kdeval.compare.related import related
 from kdeval.compare.repeated_errors import repeated_by_chance
 from kdeval.compare.selection import PairTable, Selection, load_pairs, select, selection_of
-from kdeval.compare.set_scores import SetScores, retention_of_means, set_baselines, set_scores
+from kdeval.compare.set_scores import SetScores, retention_of_means, set_baselines, set_notes, set_scores
 from kdeval.cost.figures import cost_figures
 from kdeval.latency.figures import latency_figures
 from kdeval.latency.token_times import token_times
@@ -258,6 +258,7 @@ def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ..
                 "conversations or templates, set `cluster` in the suite: intervals are too "
                 "narrow without it."
             )
+    notes.extend(set_notes(run.manifest.metrics))
     if run.manifest.limit is not None:
         notes.append(f"A seeded stratified sample of at most {run.manifest.limit} samples a suite.")
     if any(item.latency is not None and item.latency.source == "probe" for item in students):

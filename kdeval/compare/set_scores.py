@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kdeval.compare.selection import FloatArray, Selection
 from kdeval.records import Metric
-from kdeval.stats.bootstrap import PairedBootstrap, paired_bootstrap
+from kdeval.stats.bootstrap import RESAMPLES, PairedBootstrap, paired_bootstrap
 from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.paired import retention
 
-__all__ = ["SetScores", "retention_of_means", "set_baselines", "set_scores"]
+__all__ = ["SetScores", "retention_of_means", "set_baselines", "set_notes", "set_scores"]
 
 _OTHER_TOKENS = (
     "the models split the texts into different tokens, so what they lose a token does not "
@@ -76,6 +77,25 @@ def retention_of_means(chosen: Selection, metric: Metric, confidence: float) -> 
     return _swapped(
         retention(chosen.student, chosen.teacher, clusters=chosen.clusters, confidence=confidence)
     )
+
+
+def set_notes(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    """What a reader must know of metrics that are no mean, and of those where lower is better."""
+    notes = []
+    of_sets = [name for name, metric in metrics.items() if metric.aggregation != "mean"]
+    if of_sets:
+        notes.append(
+            f"{', '.join(of_sets)}: a score of the set, no mean over samples; its intervals are "
+            f"those of a paired bootstrap with {RESAMPLES:,} resamples, and no router is certified "
+            "on it."
+        )
+    lower = [name for name, metric in metrics.items() if not metric.higher_is_better]
+    if lower:
+        notes.append(
+            f"{', '.join(lower)}: lower is better, so its retention is teacher / student: below "
+            "100 % is a loss here too."
+        )
+    return tuple(notes)
 
 
 def _swapped(interval: Interval) -> Interval:
