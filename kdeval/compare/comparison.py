@@ -117,6 +117,8 @@ class Cell:
         retention: student score / teacher score; estimate None, with the reason, where the
             teacher is not above chance.
         difference: student score minus teacher score.
+        retention_above_chance: the same ratio after taking `chance` off both scores; None where
+            no chance is known.
         flips: only for right-or-wrong scores.
         both_wrong_same: of the samples both got wrong, those with the same output.
         agreement: share of samples on which both gave the same output.
@@ -144,6 +146,7 @@ class Cell:
     repeats_teacher_error: Interval | None
     calibration: Calibration | None
     repeats_by_chance: float | None = None
+    retention_above_chance: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

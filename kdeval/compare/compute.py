@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from kdeval.compare.above_chance import above_chance
 from kdeval.compare.calibration import compare_calibration
 from kdeval.compare.comparison import ALL, Cell, Comparison, RunComparison
 from kdeval.compare.looks import looks_confidence, looks_note
@@ -14,7 +15,13 @@ from kdeval.compare.macro import TaskPart, compare_tasks
 from kdeval.compare.related import related
 from kdeval.compare.repeated_errors import repeated_by_chance
 from kdeval.compare.selection import PairTable, Selection, load_pairs, select, selection_of
-from kdeval.compare.set_scores import SetScores, retention_of_means, set_baselines, set_notes, set_scores
+from kdeval.compare.set_scores import (
+    SetScores,
+    retention_of_means,
+    set_baselines,
+    set_notes,
+    set_scores,
+)
 from kdeval.cost.figures import cost_figures
 from kdeval.latency.figures import latency_figures
 from kdeval.latency.token_times import token_times
@@ -167,6 +174,7 @@ def compare_cell(
         ),
         repeats_teacher_error=_repeated_errors(chosen, confidence) if binary else None,
         repeats_by_chance=repeated_by_chance(chosen) if binary else None,
+        retention_above_chance=above_chance(chosen, metric, confidence, chance),
         calibration=compare_calibration(chosen, kind=kind, confidence=confidence, seed=seed),
     )
 

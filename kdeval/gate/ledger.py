@@ -44,10 +44,11 @@ class ErrorLedger:
 
     Attributes:
         lines: one for each promise that was made.
-        false_pass: the most often that a student which misses any limit passes.
-        false_fail: the most often that a student which meets every limit fails.
+        false_pass: the most often that a student which misses any limit passes; None where
+            nothing was judged.
+        false_fail: the most often that a student which meets every limit fails; None likewise.
     """
 
     lines: tuple[ErrorLine, ...]
-    false_pass: float
-    false_fail: float
+    false_pass: float | None
+    false_fail: float | None

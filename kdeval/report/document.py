@@ -12,10 +12,12 @@ from kdeval.compare.ensemble_figures import EnsembleFigures
 from kdeval.compare.noise_floor import NoiseFloor
 from kdeval.compare.relations import SeriesFigures, Standings, Transfer
 from kdeval.gate.decision import GateDecision
+from kdeval.gate.ledger import ErrorLedger
 from kdeval.records import Metric, RunHeader
 from kdeval.report.bounded import bounded
 from kdeval.report.details import StudentDetails, details_of
 from kdeval.report.examples import Examples, examples_of
+from kdeval.report.ledger import document_ledger
 from kdeval.report.models import ModelSummary, model_summaries
 from kdeval.report.noise import SelfNoise, self_noise
 from kdeval.report.previous import PreviousReport
@@ -43,6 +45,7 @@ class ReportDocument:
         transfers: benchmark suites beside production suites.
         ensembles: each ensemble beside its members.
         previous: each student beside the one before it, when a baseline was given.
+        ledger: what may go wrong in all of it, how often, and how that error was split.
     """
 
     name: str
@@ -65,6 +68,7 @@ class ReportDocument:
     ensembles: tuple[EnsembleFigures, ...] = ()
     noise: SelfNoise | None = None
     previous: tuple[PreviousReport, ...] = ()
+    ledger: ErrorLedger | None = None
     schema_version: Literal[1] = 1
     kind: Literal["kdeval.report"] = "kdeval.report"
 
@@ -151,6 +155,7 @@ def report_document(
         series=comparison.series,
         transfers=comparison.transfers,
         ensembles=comparison.ensembles,
+        ledger=document_ledger(decisions, students, router, comparison.confidence),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kdeval.gate.decision import GateDecision, RuleResult, Verdict
+from kdeval.report.ledger import ledger_summary
 from kdeval.report.markdown_text import Block, code, compose, table, text
 from kdeval.report.numbers import count
 
@@ -53,6 +54,9 @@ def gate_blocks(decision: GateDecision) -> Iterator[Block]:
         left=3,
         what="rules",
     )
+    said = None if decision.ledger is None else ledger_summary(decision.ledger)
+    if said is not None:
+        yield Block(head=f"{text(said[:1].upper() + said[1:])}.")
 
 
 def _size(rule: RuleResult) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kdeval.compare.comparison import Cell, Comparison, ModelCalibration
+from kdeval.gate.ledger import ErrorLedger
+from kdeval.report.calibration_words import calibration_lines
 from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
 from kdeval.report.fidelity_words import fidelity_lines
 from kdeval.report.gate_markdown import gate_blocks
+from kdeval.report.ledger import ASYMPTOTIC, ledger_rows
 from kdeval.report.markdown_text import GITHUB_LIMIT, Block, code, compose, table, text
 from kdeval.report.noise_words import ceiling_lines, warning_lines
 from kdeval.report.numbers import (
@@ -87,6 +90,7 @@ def _noise_blocks(document: ReportDocument, student: Comparison) -> Iterator[Blo
 def _score_table(document: ReportDocument, cells: list[Cell], title: str) -> Block:
     metric = document.metrics.get(cells[0].metric)
     unit, points = score_unit(cells, metric), difference_unit(cells, metric)
+    above = any(cell.retention_above_chance is not None for cell in cells)
     header = [
         "slice",
         "n",
@@ -95,6 +99,7 @@ def _score_table(document: ReportDocument, cells: list[Cell], title: str) -> Blo
         "student",
         "majority",
         "retention",
+        *(["above chance"] if above else []),
         "difference",
         "lost / gained",
         "agreement",
@@ -108,6 +113,7 @@ def _score_table(document: ReportDocument, cells: list[Cell], title: str) -> Blo
             number(cell.student_score.estimate, unit),
             number(cell.majority, unit),
             interval_text(cell.retention, "percent"),
+            *([interval_text(cell.retention_above_chance, "percent")] if above else []),
             interval_text(cell.difference, points),
             UNKNOWN
             if cell.flips is None
@@ -156,7 +162,18 @@ def _fidelity_blocks(document: ReportDocument, student: Comparison) -> Iterator[
         )
 
 
-def _calibration_blocks(student: Comparison) -> Iterator[Block]:
+def _calibration_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
+    lines = tuple(calibration_lines(document.details_for(student.student), student))
+    yield from _calibration_table(student)
+    if lines:
+        yield Block(
+            head="How far confidence can be believed\n",
+            rows=tuple(f"- {text(line)}" for line in lines),
+            what="lines",
+        )
+
+
+def _calibration_table(student: Comparison) -> Iterator[Block]:
     rows: list[list[str]] = []
     seen: set[tuple[str, str]] = set()
     for cell in student.cells:
@@ -239,7 +256,18 @@ def _note_blocks(document: ReportDocument) -> Iterator[Block]:
     made = f"kdeval {text(header.kdeval)}, seed {header.seed}, {text(header.created)}"
     if header.git_revision is not None:
         made += f", revision {code(header.git_revision)}"
+    if document.ledger is not None:
+        yield _ledger_table(document.ledger)
     yield Block(head="\n".join(f"- {note}" for note in [*notes, made]))
+
+
+def _ledger_table(ledger: ErrorLedger) -> Block:
+    header = ["what may go wrong", "promise", "why", "error", "tests"]
+    rows = [
+        [text(wrong), promise, text(reason), error, tests]
+        for wrong, error, tests, promise, reason in ledger_rows(ledger)
+    ]
+    return table(header, rows, left=3, title=f"Error ledger. {ASYMPTOTIC}", what="errors")
 
 
 def _example_blocks(document: ReportDocument, examples: Examples) -> Iterator[Block]:

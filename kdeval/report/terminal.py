@@ -11,9 +11,11 @@ from rich.text import Text
 from kdeval.compare.comparison import ALL, Cell, Comparison, ModelCalibration
 from kdeval.gate.decision import GateDecision, Verdict
 from kdeval.records import Metric
+from kdeval.report.calibration_words import calibration_lines
 from kdeval.report.document import ReportDocument
 from kdeval.report.fidelity_words import fidelity_lines
 from kdeval.report.fitting_table import FittingTable
+from kdeval.report.ledger import ledger_summary
 from kdeval.report.noise_terminal import student_noise
 from kdeval.report.numbers import (
     confidence_text,
@@ -75,6 +77,9 @@ def _decision(decision: GateDecision) -> Iterator[RenderableType]:
     yield _text(f"{decision.summary}, {against}", style=_STYLES[decision.verdict])
     if decision.looks is not None:
         yield _text(decision.looks.text, style="dim")
+    said = None if decision.ledger is None else ledger_summary(decision.ledger)
+    if said is not None:
+        yield _text(said, style="dim")
 
 
 def _student(document: ReportDocument, student: Comparison) -> Iterator[RenderableType]:
@@ -96,12 +101,15 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
                 f"the {len(shown) - 1} slices with the lowest retention; {len(cells) - len(shown)}"
             )
             yield _text(f"{more} more are in the written report", style="dim")
+        yield from _above_chance(shown)
         yield from _reasons(shown)
     calibration = _calibration(student.cells)
     if calibration is not None:
         yield Text()
         yield calibration
         yield from (_text(line, style="dim") for line in _CALIBRATION_WORDS)
+    for line in calibration_lines(document.details_for(student.student), student, brief=True):
+        yield _text(line)
     previous = document.previous_for(student.student)
     if previous is not None:
         yield Text()
@@ -169,6 +177,16 @@ def _worst(cells: Sequence[Cell]) -> list[Cell]:
     slices = [cell for cell in cells if cell.slice != ALL]
     slices.sort(key=lambda cell: (cell.retention.low is None, cell.retention.low or 0.0))
     return [*whole, *slices[: _SLICES - len(whole)]]
+
+
+def _above_chance(cells: Sequence[Cell]) -> Iterator[Text]:
+    """Of the whole suites; the written report has the slices."""
+    for cell in cells:
+        found = cell.retention_above_chance
+        if cell.slice == ALL and found is not None and found.estimate is not None:
+            guessing = number(cell.chance, "percent")
+            figure = interval_text(found, "percent")
+            yield _text(f"retention above chance ({guessing}): {figure}")
 
 
 def _reasons(cells: Sequence[Cell]) -> Iterator[Text]:

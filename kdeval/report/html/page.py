@@ -43,6 +43,7 @@ from kdeval.report.html.scores import (
 )
 from kdeval.report.html.speed import SpeedView, speed_view
 from kdeval.report.html.verdict import VerdictView, verdict_view
+from kdeval.report.ledger import ASYMPTOTIC, ledger_rows
 from kdeval.report.numbers import bytes_text, confidence_text, count, counted, number
 from kdeval.report.plain_text import visible
 
@@ -98,6 +99,8 @@ def report_html(document: ReportDocument) -> str:
         noise=noise_view(document),
         router=None if document.router is None else router_view(document.router),
         definitions=DEFINITIONS,
+        ledger_rows=() if document.ledger is None else ledger_rows(document.ledger),
+        asymptotic_words=ASYMPTOTIC,
         numbers={key: index for index, key in enumerate(_defined(students), start=1)},
         kind_names=KIND_NAMES,
         style=Markup(style),

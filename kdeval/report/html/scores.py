@@ -46,6 +46,7 @@ class ScoreRow:
     baseline_name: str
     difference: Figure
     retention: Figure
+    above_chance: Figure | None
 
 
 def score_rows(document: ReportDocument, student: Comparison) -> tuple[ScoreRow, ...]:
@@ -90,6 +91,11 @@ def _score_row(cell: Cell, unit: Unit, points: Unit, *, below: bool) -> ScoreRow
             reason="below the noise floor" if below else difference.reason,
         ),
         retention=measured(cell.retention, "percent"),
+        above_chance=(
+            None
+            if cell.retention_above_chance is None
+            else measured(cell.retention_above_chance, "percent")
+        ),
     )
 
 
