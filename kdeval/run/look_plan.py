@@ -133,18 +133,12 @@ def _digests(inputs: RunInputs, kind: LookKind, looks: int) -> dict[str, str]:
 
 def _slices_of(samples: Sequence[Sample], unit: tuple[int, ...]) -> Counter[str]:
     """How many of the unit's samples lie in each slice."""
-    return Counter(
-        name
-        for position in unit
-        for name in _names(samples[position])
-    )
+    return Counter(name for position in unit for name in _names(samples[position]))
 
 
 def _names(sample: Sample) -> set[str]:
-    """Its slices; its task is one where the suite is no task itself."""
     tags = {f"{key}={value}" for key, value in sample.slices.items()}
-    task = set() if sample.task == sample.suite else {f"task={sample.task}"}
-    return {ALL, *tags, *task}
+    return {ALL, f"task={sample.task}", *tags}
 
 
 def _units_by_slice(
@@ -158,6 +152,8 @@ def _units_by_slice(
             seen.update(dict.fromkeys(_slices_of(samples, unit), 1))
         done = step
         at_steps.append(seen.copy())
+    if len({sample.task for sample in samples}) == 1 and "task" not in samples[0].slices:
+        del seen[f"task={samples[0].task}"]  # the whole suite is no slice of it
     names = [ALL, *sorted(name for name in seen if name != ALL)]
     return {name: tuple(counts[name] for counts in at_steps) for name in names}
 

@@ -19,8 +19,8 @@ def look_order(
     """Positions of the samples by unit (a whole cluster, or a sample of its own), in order.
 
     Every beginning of the order is a fair sample of the suite: each unit is among the first share t
-    with probability t, whatever its slices, and each combination of slice tags keeps its proportion
-    within one unit. So looks estimate one thing, and what a look adds is new. (A limited suite
+    with probability t, whatever its slices, and each combination of task and slice tags keeps its
+    proportion within one unit. So looks estimate one thing, and what a look adds is new. (A limited suite
     favours small slices, and a limit may cut through clusters; a look may do neither.)
 
     Args:
@@ -56,7 +56,8 @@ def _units(samples: Sequence[Sample]) -> list[Unit]:
 
 
 def _tags(samples: Sequence[Sample], unit: Unit) -> tuple[str, ...]:
-    return tuple(sorted({repr(sorted(samples[index].slices.items())) for index in unit}))
+    members = (samples[index] for index in unit)
+    return tuple(sorted({repr((item.task, sorted(item.slices.items()))) for item in members}))
 
 
 def _digest(samples: Sequence[Sample], unit: Unit, seed: int) -> bytes:

@@ -233,7 +233,7 @@ def test_a_rule_that_crossed_stays_decided(project: Project) -> None:
 
 def test_a_slice_without_a_sample_yet_is_open_and_not_an_error(project: Project) -> None:
     """Rules over every slice count those that early looks have not met."""
-    project.write(120, retained=0.99)
+    project.write(43, retained=0.99)
     project.policy('  - {metric: retention, min: 0.5, slice: "part=*", min_n: 1}')
     reports = []
     project.ask(tell=reports.append, looks=20)
@@ -242,6 +242,17 @@ def test_a_slice_without_a_sample_yet_is_open_and_not_an_error(project: Project)
     rare = first.rules[0]
     assert (rare.n, rare.verdict) == (0, "inconclusive")
     assert "none of its samples was asked yet" in rare.evidence
+
+
+def test_tasks_are_slices_at_every_look(project: Project) -> None:
+    """Each task has its own units, and its own levels."""
+    project.write(400, retained=0.995)
+    suite = project.path / "suite.yaml"
+    suite.write_text(suite.read_text() + 'task: "{{ part }}"\n')
+    project.policy('  - {metric: retention, min: 0.3, slice: "task=*", min_n: 1}')
+    rules = project.ask().decision.rules
+    assert [rule.slice for rule in rules] == ["task=rare", "task=usual"]
+    assert [rule.design.information[-1] for rule in rules] == [10, 390]
 
 
 def test_clusters_enter_whole_and_are_the_information(project: Project) -> None:
