@@ -104,14 +104,13 @@ def _against_teacher(
 ) -> Iterator[NoiseWarning]:
     for cell in student.cells:
         place = (cell.suite, cell.metric, cell.slice)
-        highest = _highest((student.teacher, student.student), floors, *place)
-        if highest is None or cell.difference.estimate is None:
-            continue
-        unit = unit_of("difference", share=is_share([cell], metrics.get(cell.metric)))
-        yield from _difference(
-            (student.student, student.teacher), place, cell.difference.estimate, highest, unit
-        )
-        if cell.flips is not None and cell.flips.flips:
+        both = (student.teacher, student.student)
+        highest = _highest(both, floors, *place)
+        if highest is not None and cell.difference.estimate is not None:
+            unit = unit_of("difference", share=is_share([cell], metrics.get(cell.metric)))
+            yield from _difference(both[::-1], place, cell.difference.estimate, highest, unit)
+        highest = _highest(both, floors, *place, of="flip_rate_at_most")
+        if highest is not None and cell.flips is not None and cell.flips.flips:
             yield from _flips(student, cell, highest)
 
 
@@ -133,11 +132,17 @@ def _between(comparison: RunComparison, floors: Mapping[str, NoiseFloor]) -> Ite
 
 
 def _highest(
-    names: Sequence[str], floors: Mapping[str, NoiseFloor], suite: str, metric: str, slice: str
+    names: Sequence[str],
+    floors: Mapping[str, NoiseFloor],
+    suite: str,
+    metric: str,
+    slice: str,
+    *,
+    of: Literal["difference_at_most", "flip_rate_at_most"] = "difference_at_most",
 ) -> tuple[NoiseFloor, Floor] | None:
     """The highest floor among the named models that changed at all."""
     found = [
-        (floor.difference_at_most or 0.0, index, floors[name], floor)
+        (getattr(floor, of) or 0.0, index, floors[name], floor)
         for index, name in enumerate(names)
         if name in floors
         and (floor := floors[name].floor(suite, metric, slice)) is not None

@@ -121,8 +121,28 @@ def test_every_model(noisy: Path, kdeval: Kdeval) -> None:
     done = kdeval("aa", "kdeval.yaml", "--model", "all", "--vary", "repeat")
     assert done.returncode == 0, done.stderr
     assert not _floor(noisy, "small")["floors"][0]["anything_changed"]
-    assert "nothing changed on 240 samples" in done.stdout
+    assert "small answered 240 samples alike whenever it was asked" in done.stdout
     assert _floor(noisy, "big")["floors"][0]["anything_changed"]
+
+
+def test_the_report_finds_it(noisy: Path, kdeval: Kdeval) -> None:
+    """In the run's own directory, or named; a floor of another model is refused when named."""
+    assert kdeval("run", "kdeval.yaml", "--out", "run").returncode == 0
+    assert kdeval("aa", "kdeval.yaml", "--out", "run", "--repeats", "3").returncode == 0
+    done = kdeval("report", "run", "--format", "json,md")
+    said = " ".join(done.stdout.split())
+    assert "below the noise floor: words by label: the difference of" in said
+    assert "big agrees with itself on" in said
+    report = json.loads((noisy / "run" / "report" / "report.json").read_text())
+    jsonschema.validate(report, json.loads(kdeval("schema", "report").stdout))
+    assert {item["model"] for item in report["noise"]["warnings"]} == {"big"}
+    config = json.loads((noisy / "kdeval.yaml").read_text())
+    config["teacher"]["options"]["noise"] = 0.2
+    (noisy / "kdeval.yaml").write_text(json.dumps(config))
+    assert kdeval("run", "kdeval.yaml", "--out", "other").returncode == 0
+    refused = kdeval("report", "other", "--noise-floor", "run")
+    assert refused.returncode == 2
+    assert "the noise floor is of another 'big'" in refused.stderr
 
 
 def test_recorded_models_cannot_be_varied(recorded_project: Path, kdeval: Kdeval) -> None:
