@@ -5,25 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kdeval.compare.comparison import ALL, Cell, Comparison
+from kdeval.compare.comparison import Cell, Comparison
 from kdeval.report.details import StudentDetails
 from kdeval.report.document import ReportDocument
-from kdeval.report.html.charts.drawing import ACCENT, INK, Chart
+from kdeval.report.html.charts.drawing import Chart
 from kdeval.report.html.charts.forest import Forest, forest
 from kdeval.report.html.charts.latency import latency_chart
-from kdeval.report.html.charts.reliability import reliability_chart
 from kdeval.report.html.charts.tradeoff import TradeoffPoint, tradeoff_chart
-from kdeval.report.html.scores import CalibrationRow, calibration_rows
-from kdeval.report.numbers import interval_text, score_unit
+from kdeval.report.numbers import score_unit
 from kdeval.report.plain_text import one_line
 
 __all__ = [
-    "CalibrationView",
     "ForestView",
     "LatencyView",
     "TradeoffView",
-    "calibration_views",
-    "calibrations_left_out",
     "forest_views",
     "forests_left_out",
     "latency_view",
@@ -69,82 +64,6 @@ def _plottable(student: Comparison) -> list[list[Cell]]:
         for cells in groups.values()
         if sum(cell.retention.estimate is not None for cell in cells) > 1
     ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationView:
-    """One suite: both diagrams, the figures, and the paired differences in words."""
-
-    suite: str
-    teacher: Chart | None
-    student: Chart | None
-    rows: tuple[CalibrationRow, ...]
-    differences: str
-
-
-def calibration_views(
-    details: StudentDetails | None, student: Comparison, *, name: str
-) -> tuple[CalibrationView, ...]:
-    """Of the first suites with probabilities of both models."""
-    views: dict[str, CalibrationView] = {}
-    for cell in student.cells:
-        rows = calibration_rows(cell, student)
-        if cell.slice != ALL or not rows or cell.suite in views or len(views) == _MOST_SUITES:
-            continue
-        teacher, own = _diagrams(details, student, cell, f"{name}-reliability-{len(views)}")
-        views[cell.suite] = CalibrationView(
-            suite=cell.suite, teacher=teacher, student=own, rows=rows, differences=_paired(cell)
-        )
-    return tuple(views.values())
-
-
-def calibrations_left_out(student: Comparison) -> int:
-    """Suites with probabilities of both models that `calibration_views` has no room for."""
-    suites = {
-        cell.suite
-        for cell in student.cells
-        if cell.slice == ALL and calibration_rows(cell, student)
-    }
-    return max(0, len(suites) - _MOST_SUITES)
-
-
-def _diagrams(
-    details: StudentDetails | None, student: Comparison, cell: Cell, name: str
-) -> tuple[Chart | None, Chart | None]:
-    found = next(
-        (
-            item.reliability
-            for item in (() if details is None else details.suites)
-            if (item.suite, item.metric) == (cell.suite, cell.metric)
-        ),
-        None,
-    )
-    if found is None:
-        return None, None
-    sides = ((student.teacher, found.teacher, INK), (student.student, found.student, ACCENT))
-    teacher, own = (
-        reliability_chart(
-            bins,
-            colour=colour,
-            title=f"Reliability of {one_line(model)} on {one_line(cell.suite)}: share right over "
-            "confidence, by bins of equal mass, with exact intervals",
-            name=f"{name}-{index}",
-        )
-        for index, (model, bins, colour) in enumerate(sides)
-    )
-    return teacher, own
-
-
-def _paired(cell: Cell) -> str:
-    found = cell.calibration
-    if found is None or found.brier_difference is None:
-        return ""
-    parts = [f"Brier score {interval_text(found.brier_difference, 'signed')}"]
-    if found.log_loss_difference is not None:
-        logs = found.log_loss_difference
-        written = interval_text(logs, "signed")
-        parts.append(f"log-loss {written if logs.estimate is not None else logs.reason}")
-    return f"Student minus teacher, paired: {', '.join(parts)}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
