@@ -48,7 +48,7 @@ def document_ledger(
     return ErrorLedger(
         lines=tuple(lines),
         false_pass=min(1.0, sum(passes)) if ledgers else None,
-        false_fail=min(1.0, sum(item.false_fail or 0.0 for item in ledgers)) if ledgers else None,
+        false_fail=max((item.false_fail or 0.0 for item in ledgers), default=None),
     )
 
 

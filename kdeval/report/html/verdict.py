@@ -160,5 +160,5 @@ def _samples(rule: RuleResult) -> Statement:
     return Statement(
         _capital(rule.rule),
         f"about {counted(rule.samples_missing, 'more sample')}, if it goes on as in the "
-        f"{rule.n:,} seen.",
+        f"{rule.n:,} seen" + (f"; {rule.could_show}." if rule.could_show else "."),
     )
