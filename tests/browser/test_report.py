@@ -61,7 +61,7 @@ def test_a_table_sorts_by_each_heading(page: Any) -> None:
     button = next(b for b in shown(page, "#scores-0 thead button") if b.text == "retention")
 
     def values() -> list[float]:
-        cells = all_of(page, "#scores-0 tbody tr td:last-child")
+        cells = all_of(page, "#scores-0 tbody tr td.of-retention")
         return [float(cell.get_attribute("data-value")) for cell in cells]
 
     button.click()
@@ -143,7 +143,7 @@ def test_scores_are_read_on_a_phone_without_scrolling(page: Any) -> None:
     )
     assert outside == 0
     label = page.execute_script(
-        "const cell = document.querySelector('#scores-0 tbody td:last-child');"
+        "const cell = document.querySelector('#scores-0 tbody td.of-retention');"
         "return getComputedStyle(cell, '::before').content"
     )
     assert label == '"retention"'
