@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from kdeval.compare.comparison import ALL
 from kdeval.cost.figures import cost_figures
-from kdeval.errors import RunError
+from kdeval.errors import ConfigError, RunError
 from kdeval.gate.anytime import bet_on, betting_range
 from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import LooksSummary, RuleResult
@@ -156,7 +157,18 @@ class Looking:
         nothing = self._absent(judged, target, level)
         if nothing is not None:
             return nothing
-        return self._adjusted(measure(judged, target, level, promise), target, design)
+        try:
+            measured = measure(judged, target, level, promise)
+        except ConfigError:
+            if not self._may_come(target):
+                raise
+            return _nothing("nothing that it is made from was asked yet", level)
+        return self._adjusted(measured, target, design)
+
+    def _may_come(self, target: Target) -> bool:
+        """Whether a later look may have what this one lacks: first samples of a slice or task."""
+        partly = not target.rule.whole_run and target.slice != ALL
+        return partly and self.look < self.looks.planned
 
     def _absent(self, judged: Judged, target: Target, level: float) -> Measurement | None:
         """A measurement of nothing where no sample of the slice was asked yet, else None."""
@@ -165,10 +177,7 @@ class Looking:
         table = judged.tables.get((judged.student, target.suite, str(target.score)))
         if table is None or target.slice is None or target.slice in table.slices:
             return None
-        interval = unknown(
-            "none of its samples was asked yet", confidence=2 * level - 1, method="none", n=0
-        )
-        return Measurement(interval=interval, margins=None, clusters=None)
+        return _nothing("none of its samples was asked yet", level)
 
     def _adjusted(
         self, measured: Measurement, target: Target, design: SequentialDesign
@@ -206,6 +215,11 @@ class Looking:
         if self.looks.kind == "obrien_fleming":
             which += f" of {self.looks.planned}"
         return f"{which}: all looks together keep {confidence_text(1 - design.alpha)}"
+
+
+def _nothing(reason: str, level: float) -> Measurement:
+    interval = unknown(reason, confidence=2 * level - 1, method="none", n=0)
+    return Measurement(interval=interval, margins=None, clusters=None)
 
 
 def _does_not_grow(judged: Judged, target: Target) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from kdeval.compare.compute import compare_run
 from kdeval.config.schema import RunConfig
 from kdeval.config.yaml_file import nearest
-from kdeval.errors import ModelError, UsageError
+from kdeval.errors import KdevalError, ModelError, UsageError
 from kdeval.gate.baseline import load_baseline
 from kdeval.gate.decide import judge
 from kdeval.gate.decision import GateDecision
@@ -29,6 +29,8 @@ from kdeval.workflows.planned_looks import Question, planned_looks
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
 __all__ = ["LookReport", "UntilDecided", "ask_until_decided"]
+
+_AGAINST_BASELINE = ("baseline_difference", "negative_flips")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,8 @@ def ask_until_decided(
         KdevalError: on anything else the user can mend; what was asked until then is kept.
     """
     rules = load_policy(policy)
+    if baseline is None and any(rule.metric in _AGAINST_BASELINE for rule in rules.rules):
+        raise UsageError(f"{policy}: a rule compares with a baseline: name it with --baseline")
     question = Question(
         policy=rules,
         policy_name=policy.name,
@@ -143,7 +147,7 @@ class _Asking:
             tell(LookReport(decision=decision, earlier=True))
         while decision is None or not self._finished():
             look = len(self.plan.looks.taken) + 1
-            decision = self._judged(self._ask(look))
+            decision = self._first_or_later(look)
             results = tuple(asdict(rule) for rule in decision.rules)
             self._remember(LookTaken(verdict=decision.verdict, results=results))
             tell(LookReport(decision=decision))
@@ -154,6 +158,15 @@ class _Asking:
         """The decision of the last look taken, its run on disk again if it was being replaced."""
         taken = len(self.plan.looks.taken)
         return self._judged(self._ask(taken)) if taken else None
+
+    def _first_or_later(self, look: int) -> GateDecision:
+        """The decision of a new look; where even the first cannot be judged, nothing is shown."""
+        try:
+            return self._judged(self._ask(look))
+        except KdevalError:
+            if look == 1:
+                (self.out / "run.json").unlink(missing_ok=True)
+            raise
 
     def _judged(self, run: RunDirectory) -> GateDecision:
         asked = self.question

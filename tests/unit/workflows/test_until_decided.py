@@ -12,7 +12,7 @@ import pytest
 
 from kdeval.compare.compute import compare_run
 from kdeval.config.schema import load_config
-from kdeval.errors import RunError, UsageError
+from kdeval.errors import ConfigError, RunError, UsageError
 from kdeval.gate.decide import judge
 from kdeval.gate.policy import load_policy
 from kdeval.stats.betting import ratio_limits
@@ -78,13 +78,13 @@ class Project:
         self.configure("small")
         self.policy("  - {metric: retention, min: 0.9}")
 
-    def configure(self, *students: str) -> None:
+    def configure(self, *students: str, seed: int = 0) -> None:
         models = [
             {"name": name, "type": "scripted_answers:Scripted", "options": {"name": name}}
             for name in ("big", *students)
         ]
         config = {
-            "suites": ["suite.yaml"], "latency_probe": False,
+            "suites": ["suite.yaml"], "latency_probe": False, "seed": seed,
             "teacher": models[0], "students": models[1:],
         }  # fmt: skip
         (self.path / "kdeval.yaml").write_text(json.dumps(config))
@@ -234,6 +234,7 @@ def test_a_rule_that_crossed_stays_decided(project: Project) -> None:
 def test_a_slice_without_a_sample_yet_is_open_and_not_an_error(project: Project) -> None:
     """Rules over every slice count those that early looks have not met."""
     project.write(43, retained=0.99)
+    project.configure("small", seed=3)
     project.policy('  - {metric: retention, min: 0.5, slice: "part=*", min_n: 1}')
     reports = []
     project.ask(tell=reports.append, looks=20)
@@ -262,6 +263,21 @@ def test_clusters_enter_whole_and_are_the_information(project: Project) -> None:
     run = done.evaluated.run
     assert set(run.samples(["cluster"])["cluster"].value_counts()) == {5}
     assert done.decision.rules[0].design.information == (24, 48, 72, 96, 120)
+
+
+def test_a_policy_that_cannot_be_judged_may_be_mended(project: Project) -> None:
+    """No look was taken and nothing could be seen, so another policy is as good as the first."""
+    project.write(200, retained=0.99)
+    project.policy("  - {metric: cost_ratio, max: 0.5}")
+    with pytest.raises(ConfigError, match="cost ratio is unknown"):
+        project.ask()
+    project.policy("  - {metric: baseline_difference, min: -0.1}")
+    with pytest.raises(UsageError, match="--baseline"):
+        project.ask()
+    project.policy("  - {metric: retention, min: 0.5}")
+    done = project.ask()
+    assert done.decision.verdict == "pass"
+    assert done.evaluated.cached == {"big": 40, "small": 40}
 
 
 def test_whatever_changed_after_the_first_look_is_refused(project: Project) -> None:
