@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from kdeval.compare.ensemble_figures import EnsembleFigures
 from kdeval.compare.overall import Overall
-from kdeval.compare.relations import SeriesFigures, Standings, Transfer
+from kdeval.compare.relations import SeriesFigures, Standings
+from kdeval.compare.transfer_figures import Transfer
 from kdeval.cost.figures import CostFigures
 from kdeval.latency.figures import LatencyFigures
 from kdeval.latency.token_times import TokenTimes

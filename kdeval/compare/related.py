@@ -9,11 +9,12 @@ from kdeval.compare.between import standings
 from kdeval.compare.comparison import Comparison
 from kdeval.compare.ensemble_figures import EnsembleFigures
 from kdeval.compare.ensembles import ensemble_figures
-from kdeval.compare.relations import SeriesFigures, Standings, Transfer
+from kdeval.compare.relations import SeriesFigures, Standings
 from kdeval.compare.selection import PairTable
 from kdeval.compare.series import series_figures
 from kdeval.compare.sheet import ScoreSheet, score_sheet
 from kdeval.compare.transfer import transfers
+from kdeval.compare.transfer_figures import Transfer
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["Related", "related"]

@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from kdeval.compare.comparison import Comparison
-from kdeval.compare.relations import RankChange, Transfer, TransferGap
 from kdeval.compare.sheet import ScoreSheet
+from kdeval.compare.transfer_figures import RankChange, Transfer, TransferGap
 from kdeval.records import Metric
 from kdeval.stats.independent import difference_of_independent
 from kdeval.stats.interval import Interval
