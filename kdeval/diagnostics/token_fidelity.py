@@ -20,8 +20,12 @@ from kdeval.store.tokens import TokenWriter
 
 __all__ = ["SuiteTexts", "measure_tokens"]
 
-_MOST_LOGITS = 2**23
-"""Numbers of one piece of one model: 32 MB in float32, a dozen times that while computing."""
+_MOST_LOGITS = 9_000_000
+"""Numbers of one piece of one model: 36 MB in float32, about ten times that while computing.
+
+More than 32 MiB, so that the C library gives each piece back to the system: smaller ones fragment
+the heap, which then grows with the length of the text.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
