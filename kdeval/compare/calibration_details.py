@@ -159,7 +159,15 @@ def _details(
         curve=risk_coverage(groups_of(p, right)),
         kept=kept_at(p, right, clusters=codes, confidence=confidence),
         calibrator=judge_calibrator(
-            p, right, fitting, rng, clusters=codes, probability=probability, confidence=confidence
+            p,
+            right,
+            fitting,
+            rng,
+            clusters=codes,
+            probability=probability,
+            confidence=confidence,
+            log_probs=logs if told.source == "probabilities" else None,
+            labels=labels,
         ),
     )
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_softmax
 
 from kdeval.stats.moments import FloatArray, IntArray, as_clusters
 
@@ -103,6 +102,7 @@ def distillation_temperature(
     n = len(y)
     if n == 0:
         return _nothing(0, (), confidence, 0, "no samples")
+    t, s = (logs - logs.max(axis=1, keepdims=True) for logs in (t, s))
     columns = [_at(t, s, y, temperature) for temperature in TEMPERATURES]
     entropy, other, kl = (np.stack([item[i] for item in columns], axis=1) for i in range(3))
     told = np.maximum(math.log(t.shape[1]) - entropy, 0.0)
@@ -134,13 +134,20 @@ def _at(
     t: FloatArray, s: FloatArray, y: IntArray, temperature: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Teacher's entropy, its non-target mass, and KL, of each sample."""
-    log_t, log_s = log_softmax(t / temperature, axis=1), log_softmax(s / temperature, axis=1)
-    p = np.exp(log_t)
+    (p, log_t), (_, log_s) = _softened(t, temperature), _softened(s, temperature)
     held = p > 0
-    entropy = -np.where(held, p * np.where(held, log_t, 0.0), 0.0).sum(axis=1)
     with np.errstate(invalid="ignore"):
+        entropy = -np.where(held, p * log_t, 0.0).sum(axis=1)
         gaps = np.where(held, p * (log_t - log_s), 0.0).sum(axis=1)
-    return entropy, 1 - p[np.arange(len(y)), y], np.maximum(gaps, 0.0)
+    return np.maximum(entropy, 0.0), 1 - p[np.arange(len(y)), y], np.maximum(gaps, 0.0)
+
+
+def _softened(logs: FloatArray, temperature: float) -> tuple[FloatArray, FloatArray]:
+    """Probabilities and log-probabilities at T, of rows whose largest entry is 0."""
+    scaled = logs / temperature
+    weights = np.exp(scaled)
+    sums = weights.sum(axis=1, keepdims=True)
+    return weights / sums, scaled - np.log(sums)
 
 
 def _step(

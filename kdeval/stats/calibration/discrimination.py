@@ -69,6 +69,8 @@ def confidence_auroc(
     groups = found.clusters
     if area in (0.0, 1.0) or spread == 0 or found.dof < 1:
         reason = "too few samples or clusters to bound the area"
+        if area in (0.0, 1.0):
+            reason = "confidence parts right from wrong without exception: nothing bounds the area"
         return unknown(
             reason, confidence=confidence, method=_METHOD, n=n, clusters=groups, estimate=area
         )

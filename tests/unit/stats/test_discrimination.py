@@ -52,7 +52,10 @@ def test_copies_of_samples_add_no_evidence(rng: np.random.Generator) -> None:
 def test_perfect_order_has_no_interval_but_a_reason() -> None:
     found = confidence_auroc([0.1, 0.2, 0.8, 0.9], [0, 0, 1, 1])
     assert (found.estimate, found.low) == (1.0, None)
-    assert "too few" in found.reason
+    assert "without exception" in found.reason
+    single = confidence_auroc([0.1, 0.5, 0.3], [0, 0, 1], clusters=[4, 4, 4])
+    assert (single.estimate, single.low) == (0.5, None)
+    assert "too few" in single.reason
     assert confidence_auroc([], []).reason == "no samples"
     assert confidence_auroc([0.5] * 6, [0, 1, 0, 1, 0, 1]).estimate == 0.5
     with pytest.raises(ValueError, match="0 or 1"):

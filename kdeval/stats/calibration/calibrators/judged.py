@@ -15,12 +15,13 @@ from kdeval.stats.calibration.calibrators.choice import (
     fit_calibrator,
 )
 from kdeval.stats.calibration.calibrators.fitted import CalibratorName
-from kdeval.stats.calibration.distributions import BoolArray, confidences
+from kdeval.stats.calibration.distributions import BoolArray, confidences, top_label
 from kdeval.stats.calibration.groups import merged_groups
 from kdeval.stats.calibration.null import SIMULATIONS, AgainstNull, against, simulated_right
 from kdeval.stats.interval import Interval
-from kdeval.stats.moments import FloatArray, as_clusters
+from kdeval.stats.moments import FloatArray, IntArray, as_clusters
 from kdeval.stats.paired import paired_difference
+from kdeval.stats.temperature import fit_temperature, scale
 
 LEAST = 30
 """Samples that each half needs."""
@@ -77,6 +78,8 @@ def judge_calibrator(
     clusters: ArrayLike | None = None,
     probability: bool = True,
     confidence: float = 0.95,
+    log_probs: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
 ) -> CalibratorFigures:
     """The calibrator that suits the fitting half, and its worth on the other.
 
@@ -88,6 +91,9 @@ def judge_calibrator(
         clusters: Integer codes, shape (n,).
         probability: Whether the score claims to be the probability of being right.
         confidence: Of the interval.
+        log_probs: Of all classes, shape (n, k), where known: a temperature then divides those of
+            every class, not the odds of the one answer alone.
+        labels: Class indices, shape (n,); with `log_probs`.
     """
     p, y = confidences(scores, right)
     fit, codes = np.asarray(fitting, dtype=bool), as_clusters(clusters, len(p))
@@ -104,9 +110,12 @@ def judge_calibrator(
     )
     if choice.name is None:
         return CalibratorFigures(name=None, why=choice.why, n_fit=n_fit, n_judged=n_judged)
-    calibrator = fit_calibrator(choice.name, p[fit], y[fit])
     raw, judged = p[~fit], y[~fit]
-    mended = calibrator(raw)
+    if choice.name == "temperature" and log_probs is not None and labels is not None:
+        mended, parameters = _of_all_classes(np.asarray(log_probs), np.asarray(labels), fit)
+    else:
+        calibrator = fit_calibrator(choice.name, p[fit], y[fit])
+        mended, parameters = calibrator(raw), dict(calibrator.parameters)
     change = None
     if probability:
         change = paired_difference(
@@ -118,7 +127,7 @@ def judge_calibrator(
     return CalibratorFigures(
         name=choice.name,
         why=choice.why,
-        parameters=dict(calibrator.parameters),
+        parameters=parameters,
         log_losses=choice.log_losses,
         n_fit=n_fit,
         n_judged=n_judged,
@@ -126,6 +135,14 @@ def judge_calibrator(
         after=_figures(mended, judged, rng),
         brier_change=change,
     )
+
+
+def _of_all_classes(
+    logs: FloatArray, labels: IntArray, fit: BoolArray
+) -> tuple[FloatArray, dict[str, float]]:
+    """Probability of the top class at the temperature fitted on the other half, and that."""
+    temperature = fit_temperature(logs[fit], labels[fit])
+    return top_label(scale(logs[~fit], temperature), labels[~fit])[0], {"T": temperature}
 
 
 def _figures(p: FloatArray, y: BoolArray, rng: np.random.Generator) -> BinaryFigures:
