@@ -52,12 +52,19 @@ class BaselinePairing:
         scores: the baseline's scores of those samples, shape (n,).
         changed: samples of the same id whose content is another one now.
         absent: samples that the baseline has no score of.
+        gone: samples that the baseline scored and that the suite has no more.
     """
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
     changed: int
     absent: int
+    gone: int = 0
+
+    @property
+    def left_out(self) -> int:
+        """Samples of either that the other cannot be compared on."""
+        return self.changed + self.absent + self.gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

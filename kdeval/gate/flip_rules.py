@@ -39,7 +39,7 @@ def measure_negative_flips(judged: Judged, target: Target, level: float) -> Meas
         interval=share_of_flips(lost, clusters, one_sided(level)),
         margins=limit - lost,
         clusters=clusters,
-        left_out=chosen.n_missing + found.changed + found.absent,
+        left_out=chosen.n_missing + found.left_out,
         floor=None
         if as_clusters(clusters, len(lost)) is not None
         else math.ceil(math.log(1 - level) / math.log1p(-limit)),

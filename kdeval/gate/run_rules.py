@@ -10,7 +10,7 @@ from kdeval.cost.figures import cost_figures
 from kdeval.errors import ConfigError
 from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.resolve import Target
-from kdeval.latency.figures import latency_figures
+from kdeval.latency.figures import LatencyFigures, latency_figures
 from kdeval.stats.binomial import clopper_pearson
 from kdeval.stats.interval import one_sided
 
@@ -29,8 +29,17 @@ def measure_latency_ratio(judged: Judged, target: Target, level: float) -> Measu
         interval=figures.ratio[target.rule.quantile or "p50"],
         margins=None,
         clusters=None,
-        remarks=("latencies as recorded in logs",) if figures.source == "recorded" else (),
+        remarks=_recorded(figures),
     )
+
+
+def _recorded(figures: LatencyFigures) -> tuple[str, ...]:
+    """How much of the run the logs told the latency of."""
+    if figures.total is None:
+        return ()
+    if figures.n == figures.total:
+        return ("latencies as recorded in logs",)
+    return (f"latencies as recorded in logs, of {figures.n:,} of {figures.total:,} requests",)
 
 
 def measure_cost_ratio(judged: Judged, target: Target, level: float) -> Measurement:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kdeval.compare.comparison import Cell
+from kdeval.compare.comparison import ALL, Cell
 from kdeval.compare.selection import Selection, selection_of
 from kdeval.compare.set_scores import retention_of_means
 from kdeval.errors import ConfigError
@@ -120,7 +120,7 @@ def measure_baseline_difference(judged: Judged, target: Target, level: float) ->
         ),
         margins=_towards(target, student - found.scores - target.rule.limit),
         clusters=clusters,
-        left_out=chosen.n_missing + found.changed + found.absent,
+        left_out=chosen.n_missing + found.left_out,
         remarks=remarks,
     )
 
@@ -146,6 +146,7 @@ def paired_with_baseline(
         )
     scores = _baseline_scores(judged, target, baseline)
     found = pair(scores, chosen.ids.tolist(), chosen.content_hashes.tolist())
+    found = replace(found, gone=_gone(judged, target, scores))
     if chosen.n and not len(found.rows):
         raise ConfigError(
             f"{target.place}: no sample of {target.suite!r}, {target.slice}, is in the baseline "
@@ -155,6 +156,19 @@ def paired_with_baseline(
     clusters = None if chosen.clusters is None else chosen.clusters[found.rows]
     remarks = _baseline_remarks(chosen, found, _namesake_remark(judged, baseline))
     return chosen, found, clusters, remarks
+
+
+def _gone(judged: Judged, target: Target, scores: BaselineScores) -> int:
+    """Samples of the baseline that the suite has no more.
+
+    Told of the whole suite only: nothing says in which slices they were. A run of a part of its
+    suites (a limit, looks) lacks samples that nobody took out.
+    """
+    partial = judged.run.manifest.limit is not None or judged.run.looks() is not None
+    if partial or target.slice != ALL:
+        return 0
+    table = judged.tables[judged.student, str(target.suite), str(target.score)]
+    return len(set(scores.ids) - set(table.frame["sample_id"].astype(str)))
 
 
 def _baseline_scores(judged: Judged, target: Target, baseline: Baseline) -> BaselineScores:
@@ -182,6 +196,7 @@ def _baseline_remarks(
     for count, why in (
         (found.changed, "changed since the baseline"),
         (found.absent, "without a score in the baseline"),
+        (found.gone, "scored by the baseline and no longer in the suite"),
     ):
         if count:
             remarks.append(f"{counted(count, 'sample')} left out, {why}")

@@ -26,6 +26,7 @@ class LatencyFigures:
     Attributes:
         source: "probe" (closed loop at batch 1, models interleaved) or "recorded" (told by logs).
         n: requests that both models answered.
+        total: requests of the run, of which logs told the latency of n; None for a probe.
         teacher: "p50", "p90", "p99" to their interval.
         student: the same.
         ratio: student / teacher at the same quantiles.
@@ -36,15 +37,21 @@ class LatencyFigures:
     teacher: Mapping[str, Interval]
     student: Mapping[str, Interval]
     ratio: Mapping[str, Interval]
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedLatencies:
-    """Seconds of the same requests to both models, shapes (n,)."""
+    """Seconds of the same requests to both models, shapes (n,).
+
+    Attributes:
+        total: requests of the run, whether or not a latency was told; None for a probe.
+    """
 
     source: Literal["probe", "recorded"]
     teacher: NDArray[np.float64]
     student: NDArray[np.float64]
+    total: int | None = None
 
 
 def latency_figures(
@@ -73,10 +80,7 @@ def paired_latencies(
     probed = _from_probe(run, student)
     if probed is not None:
         return PairedLatencies(source="probe", teacher=probed[0], student=probed[1])
-    recorded = _from_pairs(run, student, pairs)
-    if recorded is not None:
-        return PairedLatencies(source="recorded", teacher=recorded[0], student=recorded[1])
-    return None
+    return _from_pairs(run, student, pairs)
 
 
 def _from_probe(
@@ -97,16 +101,18 @@ def _from_probe(
 
 def _from_pairs(
     run: RunDirectory, student: str, pairs: pd.DataFrame | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+) -> PairedLatencies | None:
     columns = ["suite", "sample_id", "student", "teacher_latency_s", "student_latency_s"]
     table = run.pairs(columns) if pairs is None else pairs[columns]
     rows = table[table["student"] == student].drop_duplicates(["suite", "sample_id"])
     both = rows[["teacher_latency_s", "student_latency_s"]].dropna()
     if both.empty:
         return None
-    return (
-        both["teacher_latency_s"].to_numpy(dtype=float),
-        both["student_latency_s"].to_numpy(dtype=float),
+    return PairedLatencies(
+        source="recorded",
+        teacher=both["teacher_latency_s"].to_numpy(dtype=float),
+        student=both["student_latency_s"].to_numpy(dtype=float),
+        total=len(rows),
     )
 
 
@@ -115,6 +121,7 @@ def _figures(found: PairedLatencies, confidence: float) -> LatencyFigures:
     return LatencyFigures(
         source=found.source,
         n=len(teacher),
+        total=found.total,
         teacher={
             name: quantile(teacher, q, confidence=confidence) for name, q in QUANTILES.items()
         },

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, log
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -228,3 +229,18 @@ def run_parts() -> type[RunParts]:
 @pytest.fixture
 def flip_scores() -> Callable[..., tuple[list[float], list[float]]]:
     return flips
+
+
+@pytest.fixture
+def run_of(make_run: MakeRun) -> MakeRun:
+    """A run of one student with those counts of both right, lost and gained."""
+
+    def make(n: int, **counts: Any) -> RunDirectory:
+        parts = counts.pop("parts", None)
+        kinds = {key: counts.pop(key) for key in ("both", "lost", "gained") if key in counts}
+        teacher, student = flips(n, **kinds)
+        return make_run(
+            SuiteScores(teacher=teacher, students={"small": student}, **counts), parts=parts
+        )
+
+    return make
