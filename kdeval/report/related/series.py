@@ -247,9 +247,10 @@ def _labels(
         tables=(
             TextTable(
                 title="Soft minus hard",
-                header=("figure", "difference", "how to read it"),
+                header=("figure", "how to read it", "difference"),
+                words=2,
                 rows=tuple(
-                    (what, _known(found, unit), words) for what, found, unit, words in figures
+                    (what, words, _known(found, unit)) for what, found, unit, words in figures
                 ),
             ),
         ),
@@ -258,7 +259,7 @@ def _labels(
 
 def _known(found: Interval | None, unit: Unit) -> str:
     if found is None:
-        return "unknown: not both gave what it needs"
+        return "unknown of one of them"
     if found.estimate is None:
         return found.reason or UNKNOWN
     return interval_text(found, unit)

@@ -95,8 +95,9 @@ def _matrix(found: Standings, unit: Unit) -> TextTable | None:
                 shown.add((index, place))
         rows.append(tuple(cells))
     return TextTable(
-        title="Score of the row's student minus the column's; set off where the row's is shown "
-        "to be better",
+        title="Score of the row's student minus the column's"
+        + (", in points" if unit == "points" else "")
+        + "; set off where the row's is shown to be better",
         header=("", *names),
         rows=tuple(rows),
         shown=frozenset(shown),
