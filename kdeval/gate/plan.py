@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kdeval.gate.policy import Direction, RuleMetric
+from kdeval.gate.policy import Direction, Promise, RuleMetric
 from kdeval.records import RunHeader
 
 __all__ = ["Assumptions", "PlannedSpend", "RulePlan", "SamplePlan"]
@@ -47,6 +47,7 @@ class RulePlan:
 
     Attributes:
         rule: in words.
+        promise: what that confidence is worth; a strict one takes more samples.
         figure: what is assumed of it, or what the pilot showed.
         n: samples of the slice that the pilot has; None without a pilot.
         share: of the suite's samples that lie in the slice; None: unknown.
@@ -58,7 +59,7 @@ class RulePlan:
         of_suite: samples of the suite that hold `needed` of the slice on average.
         detectable: the limit that the pilot's n could show, with the wished power.
         expected_with_looks: samples of the slice asked on average with five looks
-            (`kdeval run --until-decided`).
+            (`kdeval run --until-decided`); None also for strict rules, whose looks cost more.
         most_with_looks: and at most.
         assumed: what the number rests on, in words.
     """
@@ -70,6 +71,7 @@ class RulePlan:
     limit: float
     direction: Direction
     confidence: float
+    promise: Promise
     figure: float | None
     n: int | None
     share: float | None

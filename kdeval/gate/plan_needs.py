@@ -14,7 +14,6 @@ __all__ = ["CELL_VALUES", "Needs", "needs_of_errors"]
 CELL_VALUES: Mapping[RuleMetric, Callable[[float], Cells]] = {
     "retention": retention_values,
     "difference": difference_values,
-    "baseline_difference": difference_values,
     "score": rate_values,
 }
 """What each rule tests where scores are right or wrong, by its limit."""

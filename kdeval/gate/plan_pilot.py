@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -33,7 +34,26 @@ _RATIOS = ("retention", "latency_ratio", "cost_ratio")
 def needs_in_pilot(
     metric: RuleMetric, direction: Direction, limit: float, level: float, measured: Measurement
 ) -> Needs | str:
-    """In a world like the pilot's; or why the rule cannot be planned from it."""
+    """In a world like the pilot's; or why the rule cannot be planned from it.
+
+    Where the bound is a strict one, it is taken to reach as many times as far as an asymptotic one
+    as it does in the pilot.
+    """
+    found = _asymptotically(metric, direction, limit, level, measured)
+    if isinstance(found, str) or measured.widening <= 1 or measured.margins is None:
+        return found
+    plain, wider = found.needed, measured.widening**2
+
+    def needed(at: float, power: float) -> int | None:
+        count = plain(at, power)
+        return None if count is None else math.ceil(count * wider)
+
+    return replace(found, needed=needed, floor=measured.floor)
+
+
+def _asymptotically(
+    metric: RuleMetric, direction: Direction, limit: float, level: float, measured: Measurement
+) -> Needs | str:
     interval = measured.interval
     if interval.estimate is None:
         return interval.reason or "the pilot does not tell the figure"
@@ -57,16 +77,16 @@ def needs_in_pilot(
         return _by_scaling(metric, direction, level, measured)
     sign = 1.0 if direction == "min" else -1.0
     if measured.scores is not None:
-        return _pilot_retention(measured, level, sign)
+        return _pilot_retention(measured, level)
     x = sign * measured.margins + limit
     return _pilot_mean(metric, x, measured.clusters, level, sign)
 
 
-def _pilot_retention(measured: Measurement, level: float, sign: float) -> Needs:
+def _pilot_retention(measured: Measurement, level: float) -> Needs:
     assert measured.scores is not None
     assert measured.interval.estimate is not None
     teacher, student = measured.scores
-    figure = measured.interval.estimate
+    figure, chance = measured.interval.estimate, measured.chance
     if is_binary(teacher) and is_binary(student):
         both = float((teacher * student).mean())
         rates = PairedRates(
@@ -78,10 +98,16 @@ def _pilot_retention(measured: Measurement, level: float, sign: float) -> Needs:
 
         def needed(limit: float, power: float) -> int | None:
             found = _pilot_clusters(
-                student - limit * teacher, measured.clusters, student != teacher
+                student - chance - limit * (teacher - chance),
+                measured.clusters,
+                student != teacher,
             )
             return samples_for_rates(
-                retention_values(limit), rates, level=level, power=power, clustering=found
+                retention_values(limit, chance),
+                rates,
+                level=level,
+                power=power,
+                clustering=found,
             )
 
         said = (
@@ -90,7 +116,7 @@ def _pilot_retention(measured: Measurement, level: float, sign: float) -> Needs:
         return Needs(figure=figure, needed=needed, furthest=0.0, assumed=said, floor=measured.floor)
 
     def real(limit: float, power: float) -> int | None:
-        d = sign * (student - limit * teacher)
+        d = student - chance - limit * (teacher - chance)
         return _real(d, measured.clusters, level, power)
 
     said = "scores vary as in the pilot"
@@ -136,7 +162,7 @@ def _pilot_mean(
 def _kind(metric: RuleMetric, x: FloatArray) -> Literal["rate", "flips"] | None:
     """Whether these are right-or-wrong scores, or their differences (up to rounding)."""
     near = np.abs(x - np.round(x)).max(initial=0.0) < 1e-9
-    if metric == "score" and near and set(np.round(x)) <= {0.0, 1.0}:
+    if metric in ("score", "negative_flips") and near and set(np.round(x)) <= {0.0, 1.0}:
         return "rate"
     paired = metric in ("difference", "baseline_difference")
     return "flips" if paired and near and set(np.round(x)) <= {-1.0, 0.0, 1.0} else None

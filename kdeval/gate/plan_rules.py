@@ -50,14 +50,15 @@ def rules_assumed(policy: GatePolicy, world: Assumptions, power: float) -> tuple
             place=f"rules.{index} ({rule.metric})",
             rule=rule,
             suite=rule.suite,
-            slice=None if rule.whole_run else rule.slice,
+            slice=None if rule.whole_run or rule.macro else rule.slice,
             score=rule.score,
             metric=None,
             share=world.sd is None,
             suites_in_run=1 if rule.suite is None else 2,
         )
         try:
-            needs = needs_assumed(rule, policy.level(rule), world)
+            strict = policy.promise_of(rule) == "strict"
+            needs = needs_assumed(rule, policy.level(rule), world, strict=strict)
         except ValueError as error:
             raise ConfigError(str(error)) from error
         share: float | None = 1.0
@@ -90,7 +91,7 @@ def rules_in_pilot(
         n: int | None = None
         share: float | None = 1.0
         try:
-            measured = measure(judged, target, level)
+            measured = measure(judged, target, level, policy.promise_of(rule))
         except ConfigError as error:
             needs: Needs | str = error.problems[0].removeprefix(f"{target.place}: ")
         else:
@@ -124,12 +125,13 @@ def _planned(
 ) -> PlannedRule:
     rule, level, min_n = target.rule, policy.level(target.rule), policy.least_n(target.rule)
     if isinstance(needs, str):
-        return PlannedRule(plan=_without_number(target, level, min_n, n, share, needs), needs=None)
+        return PlannedRule(plan=_without_number(target, policy, n, share, needs), needs=None)
     tested = needs.needed(rule.limit, power)
     needed = None if tested is None else max(tested, needs.floor or 0, min_n)
     least = None if needs.least is None else needs.least(rule.limit, power)
     looks = None
-    if tested is not None and rule.metric not in _NO_LOOKS:
+    asymptotic = policy.promise_of(rule) == "asymptotic"
+    if tested is not None and asymptotic and rule.metric not in _NO_LOOKS:
         looks = with_looks(max(tested, needs.floor or 0), level=level, power=power)
     plan = RulePlan(
         rule=rule_text(target),
@@ -139,6 +141,7 @@ def _planned(
         limit=rule.limit,
         direction=rule.direction,
         confidence=level,
+        promise=policy.promise_of(rule),
         figure=needs.figure,
         n=n,
         share=share,
@@ -157,9 +160,9 @@ def _planned(
 
 
 def _without_number(
-    target: Target, level: float, min_n: int, n: int | None, share: float | None, reason: str
+    target: Target, policy: GatePolicy, n: int | None, share: float | None, reason: str
 ) -> RulePlan:
-    rule = target.rule
+    rule, level, min_n = target.rule, policy.level(target.rule), policy.least_n(target.rule)
     return RulePlan(
         rule=rule_text(target),
         metric=rule.metric,
@@ -168,6 +171,7 @@ def _without_number(
         limit=rule.limit,
         direction=rule.direction,
         confidence=level,
+        promise=policy.promise_of(rule),
         figure=None,
         n=n,
         share=share,

@@ -40,9 +40,13 @@ _MOST = 10**9
 Cells = tuple[float, float, float, float]
 
 
-def retention_values(limit: float) -> Cells:
-    """D = S - limit x T where both are right, only the student, only the teacher, neither."""
-    return (1 - limit, 1.0, -limit, 0.0)
+def retention_values(limit: float, chance: float = 0.0) -> Cells:
+    """D = S - limit x T where both are right, only the student, only the teacher, neither.
+
+    With `chance`, that score of guessing is taken off both.
+    """
+    shift = chance * (1 - limit)
+    return (1 - limit - shift, 1 - shift, -limit - shift, -shift)
 
 
 def difference_values(limit: float) -> Cells:

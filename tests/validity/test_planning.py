@@ -149,6 +149,27 @@ def test_error_share(limit: float, rate: float, exact) -> None:
     exact("planned error share does not pass", f"{rate} below {limit}, n = {n}", missed, 4000, 0.2)
 
 
+@pytest.mark.parametrize("figure", ["retention", "difference", "score"])
+def test_strict_promises(figure: str, asymptotic) -> None:
+    """More samples for a strict bound, and the same power, within 10 points of the wish."""
+    from kdeval.stats.planning_strict import _BOUNDS, samples_for_strict
+
+    rates = PairedRates.from_scores(0.9, 0.882, 0.05)
+    limit = {"retention": 0.95, "difference": -0.05, "score": 0.85}[figure]
+    values = {"retention": retention_values, "difference": difference_values, "score": rate_values}
+    plain = samples_for_rates(values[figure](limit), rates, level=LEVEL, power=POWER)
+    n = samples_for_strict(plain, figure, rates, level=LEVEL)
+    assert plain < n < 3 * plain
+    rng, trials, passed = np.random.default_rng(11), 600, 0
+    for _ in range(trials):
+        cells = rng.choice(4, p=rates.cells, size=n)
+        teacher, student = np.isin(cells, (0, 2)) * 1.0, np.isin(cells, (0, 1)) * 1.0
+        low = _BOUNDS[figure][0](teacher, student, confidence=one_sided(LEVEL)).low
+        passed += low is not None and low >= limit
+    asymptotic(f"planned strict {figure} does not pass", f"n = {n}", trials - passed, trials, 0.2)
+    assert passed / trials <= 0.93
+
+
 def test_five_looks(asymptotic) -> None:
     """The same power with five looks, and about the average that was told."""
     from scipy.special import ndtri
