@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 __all__ = [
     "Aggregation",
+    "Corpus",
     "Image",
     "Kind",
     "Message",
@@ -29,7 +30,9 @@ Aggregation = Literal["mean", "ratio_of_sums", "exp_ratio_of_sums", "macro_f1", 
 """How a set is scored: by the mean of its samples' scores, or by a function of the sum of their
 sufficient statistics (`kdeval.stats.aggregates`)."""
 
-Kind = Literal["classification", "multiple_choice", "extraction", "generation"]
+Kind = Literal[
+    "classification", "multiple_choice", "extraction", "generation", "likelihood", "retrieval"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,26 @@ class Image:
     sha256: str
     path: str | None = None
     data: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Documents that queries are asked of.
+
+    Attributes:
+        sha256: digest of ids and texts, so that changed documents are ranked again.
+        ids: of the documents, in order.
+        depth: how many of them an answer ranks.
+    """
+
+    sha256: str
+    ids: tuple[str, ...] = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)
+    depth: int = 100
+    known: frozenset[str] = field(default=frozenset(), repr=False, compare=False)
+
+    def __contains__(self, document: str) -> bool:
+        return document in (self.known or self.ids)
 
 
 def input_text(asked: str | tuple[Message, ...]) -> str:
@@ -76,6 +99,7 @@ class Sample:
         cluster: key of the conversation, document or template that it shares with others.
         content_hash: digest of what is asked and of the reference; two runs pair by it.
         image: the image that is asked about, in suites with images.
+        corpus: the documents that are ranked, in suites of retrieval.
         stop: a generated text ends before the first of these.
         max_new_tokens: limit of a generated text; None: the model's own setting.
     """
@@ -95,6 +119,7 @@ class Sample:
     image: Image | None = None
     stop: tuple[str, ...] = ()
     max_new_tokens: int | None = None
+    corpus: Corpus | None = None
 
     @property
     def text(self) -> str:
@@ -127,9 +152,12 @@ class Response:
     """What a model answers to one request; exactly one of `output` and `error` may be absent.
 
     Attributes:
-        output: the label, the chosen choice's index as text, or the generated text. None only
+        output: the label, the chosen choice's index as text, the generated text, the text whose
+            likelihood was asked, or the ranked document ids as a JSON list. None only
             beside an error, or for a recorded prediction that has just a score.
         log_probs: natural-log probability per label, or per choice index as text.
+        top_log_probs: natural-log probability of the likeliest tokens at the place that decides
+            the answer, at temperature 1, as an API tells them; they need not sum to one.
         confidence: the model's probability that its output is right, in [0, 1].
         score: a score in the user's own unit that a log carries; only recorded predictions.
         output_tokens: tokens written in all: every sample, reasoning and end tokens included.
@@ -144,6 +172,7 @@ class Response:
 
     output: str | None = None
     log_probs: Mapping[str, float] | None = None
+    top_log_probs: Mapping[str, float] | None = None
     confidence: float | None = None
     score: float | None = None
     input_tokens: int | None = None

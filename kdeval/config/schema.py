@@ -21,6 +21,7 @@ from kdeval.config.series import SeriesConfig, check_series
 from kdeval.config.token_fidelity import TokenFidelityConfig
 from kdeval.config.transformers_models import (
     CausalLMConfig,
+    EmbedderConfig,
     ImageClassifierConfig,
     SequenceClassifierConfig,
     TransformersConfig,
@@ -33,6 +34,7 @@ __all__ = [
     "CausalLMConfig",
     "CustomModel",
     "EchoModelConfig",
+    "EmbedderConfig",
     "EnsembleConfig",
     "ImageClassifierConfig",
     "LatencyProbe",
@@ -50,7 +52,8 @@ __all__ = [
 MODEL_ENTRY_POINTS = "kdeval.models"
 _CUSTOM = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _BUILT_IN = (
-    "sequence_classifier", "image_classifier", "causal_lm", "recorded", "echo", "ensemble",
+    "sequence_classifier", "image_classifier", "causal_lm", "embedder", "recorded", "echo",
+    "ensemble",
 )  # fmt: skip
 
 
@@ -72,6 +75,11 @@ class RecordedColumnsConfig(Strict):
         None, description="label to column, or one column that holds a list or a mapping"
     )
     log_probabilities: dict[str, str] | str | None = None
+    top_log_probabilities: str | None = Field(
+        None,
+        description="the likeliest tokens at the place that decides the answer, at temperature 1: "
+        "token to natural logarithm, or a list of {token, logprob}; need not sum to one",
+    )
     confidence: str | None = None
     cost_usd: str | None = None
     latency_s: str | None = None
@@ -81,6 +89,11 @@ class RecordedColumnsConfig(Strict):
         None, description="tokens written in all, reasoning tokens included"
     )
     reasoning_tokens: str | None = None
+    log_prob: str | None = Field(
+        None,
+        description="suites of likelihood: natural-log probability of the whole text, whose tokens "
+        "`output_tokens` counts",
+    )
     error: str | None = None
 
 
@@ -138,6 +151,7 @@ def _check_type(value: Any) -> Any:
 _SingleModel = (
     Annotated[SequenceClassifierConfig, Tag("sequence_classifier")]
     | Annotated[ImageClassifierConfig, Tag("image_classifier")]
+    | Annotated[EmbedderConfig, Tag("embedder")]
     | Annotated[CausalLMConfig, Tag("causal_lm")]
     | Annotated[RecordedModelConfig, Tag("recorded")]
     | Annotated[EchoModelConfig, Tag("echo")]

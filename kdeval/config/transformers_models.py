@@ -11,6 +11,7 @@ from kdeval.config.base import Named, Strict
 
 __all__ = [
     "CausalLMConfig",
+    "EmbedderConfig",
     "GenerationSettings",
     "ImageClassifierConfig",
     "ScoringSettings",
@@ -49,6 +50,19 @@ class ImageClassifierConfig(TransformersConfig):
     path: str = Field(description="directory that AutoModelForImageClassification loads")
     batch_size: int = Field(32, ge=1)
     labels: dict[str, str] = Field(default_factory=dict, description=_LABELS)
+
+
+class EmbedderConfig(TransformersConfig):
+    """A transformers encoder that gives texts vectors: a directory with weights and tokenizer."""
+
+    type: Literal["embedder"]
+    path: str = Field(description="directory that AutoModel loads")
+    max_length: int | None = Field(None, ge=1, description="tokens; default: what the model takes")
+    pooling: Literal["mean", "cls"] = Field(
+        "mean", description="mean of the token vectors, or the first one"
+    )
+    query_prefix: str = Field("", description='put before each query: "query: "')
+    document_prefix: str = Field("", description='put before each document: "passage: "')
 
 
 class ScoringSettings(Strict):

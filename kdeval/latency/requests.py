@@ -14,7 +14,7 @@ __all__ = ["SIDES", "cluster_codes", "forget_unwritten", "paired_requests", "wri
 
 SIDES = ("teacher", "student")
 _KEYS = ["suite", "sample_id"]
-_CHOICE_KINDS = ("classification", "multiple_choice")
+_CHOICE_KINDS = ("classification", "multiple_choice", "likelihood")
 
 
 def paired_requests(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -88,6 +89,29 @@ class EchoModel:
             requests,
             lambda request: Response(output=request.text if self.text is None else self.text),
         )
+
+    def score_texts(self, requests: Sequence[Request]) -> list[Response]:
+        """A log-probability by hash of each word."""
+        return self._answers(requests, self._likelihood)
+
+    def rank(self, requests: Sequence[Request]) -> list[Response]:
+        """The documents in an order by hash."""
+        return self._answers(requests, self._ranked)
+
+    def _likelihood(self, request: Request) -> Response:
+        words = request.choices[0].split() or [""]
+        nats = [0.5 + 4 * self._share(word, request.choices[0]) for word in words]
+        return Response(
+            output=request.choices[0],
+            output_tokens=len(words),
+            mean_log_prob=-math.fsum(nats) / len(words),
+        )
+
+    def _ranked(self, request: Request) -> Response:
+        if request.corpus is None:
+            return Response(error="a retrieval request without a corpus")
+        order = sorted(request.corpus.ids, key=lambda name: self._share(name, request.text))
+        return Response(output=json.dumps(order[: request.corpus.depth]))
 
     def _answers(
         self, requests: Sequence[Request], answer: Callable[[Request], Response]

@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from kdeval.records import Image, Kind, Message, Response, input_text
+from kdeval.records import Corpus, Image, Kind, Message, Response, input_text
 
-__all__ = ["METHODS", "ChoiceScorer", "Classifier", "Generator", "Model", "Request"]
+__all__ = [
+    "METHODS",
+    "ChoiceScorer",
+    "Classifier",
+    "Embedder",
+    "Generator",
+    "LikelihoodScorer",
+    "Model",
+    "Ranker",
+    "Request",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +34,12 @@ class Request:
         sample_id: only recorded predictions look at it.
         input: the rendered prompt, or chat messages.
         labels: the closed label set; classification only.
-        choices: the answers to choose from; multiple choice only.
+        choices: the answers to choose from in multiple choice; of likelihood the one text.
         replicate: 0, 1, ... for repeats of the same request.
         image: the image asked about.
         stop: a generated text ends before the first of these.
         max_new_tokens: limit of a generated text; None: the model's own setting.
+        corpus: the documents to rank; retrieval only.
     """
 
     sample_id: str
@@ -41,6 +52,7 @@ class Request:
     image: Image | None = None
     stop: tuple[str, ...] = ()
     max_new_tokens: int | None = None
+    corpus: Corpus | None = None
 
     @property
     def text(self) -> str:
@@ -87,10 +99,38 @@ class Generator(Model, Protocol):
         """Responses whose output is the generated text."""
 
 
+@runtime_checkable
+class LikelihoodScorer(Model, Protocol):
+    """Says how likely it holds a given text: perplexity and bits per byte."""
+
+    def score_texts(self, requests: Sequence[Request]) -> Sequence[Response]:
+        """Responses with the text (`choices[0]`) as output, its `output_tokens` and their
+        `mean_log_prob` after the input.
+        """
+
+
+@runtime_checkable
+class Ranker(Model, Protocol):
+    """Ranks the documents of a corpus for a query."""
+
+    def rank(self, requests: Sequence[Request]) -> Sequence[Response]:
+        """Responses whose output is a JSON list of document ids, the best first."""
+
+
+@runtime_checkable
+class Embedder(Model, Protocol):
+    """Gives texts vectors; a model of your own with this alone ranks by cosine."""
+
+    def embed(self, texts: Sequence[str], *, role: Literal["query", "document"]) -> Any:
+        """An array of shape (n, d)."""
+
+
 METHODS: Mapping[Kind, str] = {
     "classification": "classify",
     "multiple_choice": "score_choices",
     "extraction": "generate",
     "generation": "generate",
+    "likelihood": "score_texts",
+    "retrieval": "rank",
 }
 """The method that answers each kind of request."""

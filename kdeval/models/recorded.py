@@ -115,6 +115,20 @@ class RecordedModel:
         """The recorded texts."""
         return [self._answer(request, ()) for request in requests]
 
+    def score_texts(self, requests: Sequence[Request]) -> list[Response]:
+        """The recorded log-probabilities of the texts."""
+        answers = (self._answer(request, ()) for request in requests)
+        return [
+            dataclasses.replace(answer, output=request.choices[0])
+            if answer.error is None or answer.mean_log_prob is not None
+            else answer
+            for request, answer in zip(requests, answers, strict=True)
+        ]
+
+    def rank(self, requests: Sequence[Request]) -> list[Response]:
+        """The recorded rankings: JSON lists of document ids."""
+        return [self._answer(request, ()) for request in requests]
+
     def _answer(self, request: Request, options: tuple[str, ...]) -> Response:
         if self.suite is not None and request.suite != self.suite:
             return Response(error=f"these predictions are recorded for suite {self.suite!r} only")
@@ -182,7 +196,8 @@ class RecordedModel:
 
 
 def _with_output(response: Response) -> Response:
-    if response.output is None and response.score is None and response.error is None:
+    told = (response.output, response.score, response.mean_log_prob, response.error)
+    if all(value is None for value in told):
         return dataclasses.replace(response, error="the recorded prediction has no output")
     return response
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 from kdeval.config.schema import RecordedColumnsConfig
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import ConfigError, DataError
+from kdeval.models.recorded_top import as_top_log_probs
 from kdeval.models.recorded_values import (
     LogProbabilities,
     as_count,
@@ -34,7 +36,9 @@ _PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "first_token_s": as_number,
     "input_tokens": as_count,
     "output_tokens": as_count,
+    "log_prob": partial(as_number, low=-math.inf, high=0.0, expected="a number of at most 0"),
     "reasoning_tokens": as_count,
+    "top_log_probabilities": as_top_log_probs,
     "error": lambda value, name: to_text(value),
 }
 
@@ -138,6 +142,13 @@ class _AnswerReader:
             value = row.values.get(column)
             if value is not None:
                 found[setting] = parse(value, f"{setting} (column {column!r})")
+        if "top_log_probabilities" in found:
+            found["top_log_probs"] = found.pop("top_log_probabilities")
+        nats, tokens = found.pop("log_prob", None), found.get("output_tokens")
+        if nats is not None:
+            if not tokens:
+                raise DataError("log_prob: of how many tokens? map output_tokens, 1 or more")
+            found["mean_log_prob"] = nats / tokens
         found["timing"] = _timing(
             found.pop("latency_s", None), found.pop("first_token_s", None), found
         )

@@ -14,6 +14,7 @@ from kdeval.config.schema import (
     CausalLMConfig,
     CustomModel,
     EchoModelConfig,
+    EmbedderConfig,
     EnsembleConfig,
     ImageClassifierConfig,
     RecordedModelConfig,
@@ -21,7 +22,17 @@ from kdeval.config.schema import (
 )
 from kdeval.errors import KdevalError, MissingExtraError, ModelError
 from kdeval.models.ensemble import Ensemble
-from kdeval.models.protocols import METHODS, ChoiceScorer, Classifier, Generator, Model
+from kdeval.models.protocols import (
+    METHODS,
+    ChoiceScorer,
+    Classifier,
+    Embedder,
+    Generator,
+    LikelihoodScorer,
+    Model,
+    Ranker,
+)
+from kdeval.models.ranking import RankedEmbedder
 from kdeval.records import Kind
 from kdeval.store.fingerprints import value_digest
 
@@ -32,7 +43,11 @@ _CAPABILITY: dict[Kind, type] = {
     "multiple_choice": ChoiceScorer,
     "extraction": Generator,
     "generation": Generator,
+    "likelihood": LikelihoodScorer,
+    "retrieval": Ranker,
 }
+_ANSWERING = (Classifier, ChoiceScorer, Generator, LikelihoodScorer)
+_TRANSFORMERS = (SequenceClassifierConfig, ImageClassifierConfig, CausalLMConfig, EmbedderConfig)
 _HF_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers", "PIL", "gguf")
 
 
@@ -55,7 +70,7 @@ def build_model(config: Any, *, search: Sequence[Path] = ()) -> Model:
         from kdeval.models.echo import EchoModel
 
         return EchoModel.from_config(config)
-    if isinstance(config, (SequenceClassifierConfig, ImageClassifierConfig, CausalLMConfig)):
+    if isinstance(config, _TRANSFORMERS):
         return _transformers_model(config)
     if isinstance(config, CustomModel):
         return _custom(config, search)
@@ -104,7 +119,7 @@ def _ensemble(config: EnsembleConfig, search: Sequence[Path]) -> Ensemble:
 
 
 def _transformers_model(
-    config: SequenceClassifierConfig | ImageClassifierConfig | CausalLMConfig,
+    config: SequenceClassifierConfig | ImageClassifierConfig | CausalLMConfig | EmbedderConfig,
 ) -> Model:
     try:
         if isinstance(config, CausalLMConfig):
@@ -115,6 +130,10 @@ def _transformers_model(
             from kdeval.models.image_classifier import ImageClassifier
 
             return ImageClassifier(config)
+        if isinstance(config, EmbedderConfig):
+            from kdeval.models.embedder import TransformersEmbedder
+
+            return TransformersEmbedder(config)
         from kdeval.models.sequence_classifier import SequenceClassifier
     except ImportError as error:
         if (error.name or "").partition(".")[0] not in _HF_PACKAGES:
@@ -145,9 +164,12 @@ def _custom(config: CustomModel, search: Sequence[Path]) -> Model:
             f"{config.name}: {config.type} needs a property `fingerprint: str`, a digest of "
             "everything its answers depend on (see kdeval.models.protocols)"
         )
-    if not isinstance(model, (Classifier, ChoiceScorer, Generator)):
+    if isinstance(model, Embedder) and not isinstance(model, (Ranker, *_ANSWERING)):
+        return RankedEmbedder(model)
+    if not isinstance(model, (Ranker, *_ANSWERING)):
         raise ModelError(
-            f"{config.name}: {config.type} has none of classify(), score_choices(), generate() "
+            f"{config.name}: {config.type} has none of classify(), score_choices(), generate(), "
+            "score_texts(), rank(), embed() "
             "(see kdeval.models.protocols)"
         )
     return model

@@ -44,19 +44,25 @@ def request_key(model: Model, fingerprint: str, request: Request) -> str:
 
 
 def as_request(sample: Sample, replicate: int = 0) -> Request:
-    """What a model may see of the sample: everything but the reference."""
+    """What a model may see of the sample: everything but the reference (see `_text_asked`)."""
     return Request(
         sample_id=sample.id,
         suite=sample.suite,
         kind=sample.kind,
         input=sample.input,
         labels=sample.labels or (),
-        choices=sample.choices or (),
+        choices=_text_asked(sample) or sample.choices or (),
         replicate=replicate,
         image=sample.image,
         stop=sample.stop,
         max_new_tokens=sample.max_new_tokens,
+        corpus=sample.corpus,
     )
+
+
+def _text_asked(sample: Sample) -> tuple[str, ...]:
+    """The text whose likelihood is asked: there the reference is no secret."""
+    return (str(sample.reference),) if sample.kind == "likelihood" else ()
 
 
 def _content(request: Request, by_id: bool) -> Mapping[str, Any]:
@@ -78,6 +84,8 @@ def _content(request: Request, by_id: bool) -> Mapping[str, Any]:
         content["stop"] = request.stop
     if request.max_new_tokens is not None:
         content["max_new_tokens"] = request.max_new_tokens
+    if request.corpus is not None:
+        content["corpus"] = [request.corpus.sha256, request.corpus.depth]
     if by_id:
         content["id"] = [request.suite, request.sample_id]
     return content

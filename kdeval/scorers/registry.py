@@ -21,7 +21,9 @@ from kdeval.scorers.label import LabelScorer
 from kdeval.scorers.multiple_choice import MultipleChoice
 from kdeval.scorers.numeric import Numeric
 from kdeval.scorers.pass_at_k import PassAtK
+from kdeval.scorers.perplexity import BitsPerByte, Perplexity
 from kdeval.scorers.protocol import Scorer
+from kdeval.scorers.ranking import Ndcg, RecallAtK
 from kdeval.scorers.recorded_score import RecordedScore
 from kdeval.scorers.rouge import Rouge1, Rouge2, RougeL
 from kdeval.scorers.token_f1 import TokenF1
@@ -42,6 +44,10 @@ BUILT_IN: Mapping[str, type[Any]] = {
     "macro_f1": MacroF1,
     "mcc": MatthewsCorrelation,
     "wer": WordErrorRate,
+    "perplexity": Perplexity,
+    "bits_per_byte": BitsPerByte,
+    "ndcg": Ndcg,
+    "recall": RecallAtK,
     "bleu": Bleu,
     "recorded_score": RecordedScore,
 }
@@ -50,6 +56,8 @@ _DEFAULT: Mapping[Kind, str] = {
     "classification": "label",
     "multiple_choice": "multiple_choice",
     "extraction": "json_fields",
+    "likelihood": "perplexity",
+    "retrieval": "ndcg",
 }
 
 

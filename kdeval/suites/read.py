@@ -13,7 +13,7 @@ from typing import Any
 
 from kdeval.config.yaml_file import load_yaml_model, nearest
 from kdeval.errors import ConfigError, DataError
-from kdeval.records import Kind, Sample
+from kdeval.records import Corpus, Kind, Sample
 from kdeval.scorers.label import normalised_label
 from kdeval.scorers.multiple_choice import MultipleChoice
 from kdeval.scorers.protocol import Scorer, reference_problem, requires_reference
@@ -22,6 +22,7 @@ from kdeval.store.choices import ChoiceForm, choice_readings, readings_text
 from kdeval.store.problems import RowProblems
 from kdeval.store.tables import Row, position, read_rows
 from kdeval.store.templates import TextField, to_text
+from kdeval.suites.corpus import read_corpus
 from kdeval.suites.sampling import stratified_sample
 from kdeval.suites.schema import SuiteConfig
 from kdeval.suites.template import SuiteFields
@@ -92,7 +93,8 @@ def load_suite(path: str | Path) -> Suite:
     rows = list(read_rows(data))
     if not rows:
         raise DataError(f"{data}: the suite is empty: not one row of data")
-    samples = _samples(config, fields, data, rows)
+    corpus = None if config.corpus is None else read_corpus(config.corpus, path)
+    samples = _samples(config, fields, data, rows, corpus)
     _check_ids(data, rows, samples)
     samples = _with_declared_labels(config, path, data, rows, samples)
     samples = _with_indices_from_0(config, data, rows, samples, scorers)
@@ -120,7 +122,11 @@ def _scorers(config: SuiteConfig, path: Path) -> tuple[Scorer, ...]:
 
 
 def _samples(
-    config: SuiteConfig, fields: SuiteFields, data: Path, rows: Sequence[Row]
+    config: SuiteConfig,
+    fields: SuiteFields,
+    data: Path,
+    rows: Sequence[Row],
+    corpus: Corpus | None,
 ) -> list[Sample]:
     absent = dict.fromkeys(name for row in rows for name in row.values)
     labels = None if config.labels is None else tuple(config.labels)
@@ -129,7 +135,10 @@ def _samples(
     for row in rows:
         values = row.values if len(row.values) == len(absent) else {**absent, **row.values}
         try:
-            samples.append(_sample(config, fields, labels, data, row, values))
+            sample = _sample(config, fields, labels, data, row, values)
+            if corpus is not None:
+                sample = dataclasses.replace(sample, corpus=corpus)
+            samples.append(dataclasses.replace(sample, content_hash=_content_hash(sample)))
         except DataError as error:
             problems.add(row.line, str(error))
     problems.raise_if_any()
@@ -155,7 +164,7 @@ def _sample(
     asked = fields.input_of(values, number, image)
     reference = fields.reference_of(values, number)
     choices = fields.choices_of(values, number)
-    sample = Sample(
+    return Sample(
         id=sample_id,
         suite=config.name,
         task=_optional(fields.task, values, number) or config.name,
@@ -172,7 +181,6 @@ def _sample(
         stop=fields.stop_of(values),
         max_new_tokens=config.max_new_tokens,
     )
-    return dataclasses.replace(sample, content_hash=_content_hash(sample))
 
 
 def _optional(field: TextField | None, values: Mapping[str, Any], number: int) -> str | None:
@@ -186,6 +194,8 @@ def _content_hash(sample: Sample) -> str:
     if sample.image is not None or sample.stop or sample.max_new_tokens is not None:
         image = None if sample.image is None else sample.image.sha256
         parts += [image, sample.stop, sample.max_new_tokens]
+    if sample.corpus is not None:
+        parts += [sample.corpus.sha256, sample.corpus.depth]
     content = _CANONICAL.encode(parts)
     return sha256(content.encode()).hexdigest()[:16]
 

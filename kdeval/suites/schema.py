@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from kdeval.records import Kind
 from kdeval.scorers.label import normalised_label
 
-__all__ = ["ColumnValue", "MessageTemplate", "SuiteConfig"]
+__all__ = ["ColumnValue", "CorpusConfig", "MessageTemplate", "SuiteConfig"]
 
 _COLUMN_OR_TEMPLATE = 'a column\'s name, or a template: "{{ column }}"'
 
@@ -30,6 +30,15 @@ class MessageTemplate(_Strict):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str
+
+
+class CorpusConfig(_Strict):
+    """The documents that a retrieval suite's queries are asked of."""
+
+    data: str = Field(description="JSONL, CSV, TSV (also .gz) or Parquet, relative to the suite")
+    id: str = Field("id", description=_COLUMN_OR_TEMPLATE)
+    text: str = Field("text", description=_COLUMN_OR_TEMPLATE)
+    depth: int = Field(100, ge=1, description="how many documents models return")
 
 
 class SuiteConfig(_Strict):
@@ -52,7 +61,9 @@ class SuiteConfig(_Strict):
         "and then the order of the file must not change",
     )
     input: str | list[MessageTemplate] | None = Field(
-        None, description=f"{_COLUMN_OR_TEMPLATE}; or chat messages; needed unless there is `image`"
+        None,
+        description=f"{_COLUMN_OR_TEMPLATE}; or chat messages; needed unless there is `image`; of "
+        "likelihood the context, where there is one",
     )
     image: str | None = Field(
         None,
@@ -60,7 +71,9 @@ class SuiteConfig(_Strict):
         "(data:image/png;base64,...); or a column of bytes",
     )
     reference: str | ColumnValue | None = Field(
-        None, description=f"{_COLUMN_OR_TEMPLATE}; or {{column: name}} to keep a JSON value"
+        None,
+        description=f"{_COLUMN_OR_TEMPLATE}; or {{column: name}} to keep a JSON value; of "
+        "likelihood the text that is scored; of retrieval the relevant ids, or id to gain",
     )
     labels: list[str] | None = Field(None, min_length=2, description="classification only")
     choices: str | list[str] | None = Field(
@@ -76,6 +89,7 @@ class SuiteConfig(_Strict):
     max_new_tokens: int | None = Field(
         None, ge=1, description="extraction and generation; default: the model's own setting"
     )
+    corpus: CorpusConfig | None = Field(None, description="retrieval only: the documents")
     task: str | None = Field(None, description=f"{_COLUMN_OR_TEMPLATE}; default: the suite's name")
     slices: dict[str, str] | list[str] = Field(
         default_factory=dict, description=f"tag to {_COLUMN_OR_TEMPLATE}; or a list of columns"
@@ -126,7 +140,10 @@ class SuiteConfig(_Strict):
     @model_validator(mode="after")
     def _fields_of_the_kind(self) -> SuiteConfig:
         problems = []
-        for field, kind in (("labels", "classification"), ("choices", "multiple_choice")):
+        own = (
+            ("labels", "classification"), ("choices", "multiple_choice"), ("corpus", "retrieval"),
+        )  # fmt: skip
+        for field, kind in own:
             given = getattr(self, field) is not None
             if given and self.kind != kind:
                 problems.append(f"{field} belongs to kind: {kind}, not {self.kind}")
@@ -139,7 +156,9 @@ class SuiteConfig(_Strict):
                 problems.append(f"{field} belongs to kind: extraction or generation")
         if isinstance(self.stop, list) and not all(self.stop):
             problems.append("stop: a text is empty")
-        if self.input is None and self.image is None:
+        if self.kind == "likelihood" and self.reference is None:
+            problems.append("kind: likelihood needs reference: the text that models score")
+        if self.input is None and self.image is None and self.kind != "likelihood":
             problems.append("input is required, unless there is `image`")
         if isinstance(self.input, list) and not self.input:
             problems.append("input: give at least one message")

@@ -14,6 +14,7 @@ from kdeval.models.causal.checked_scoring import CheckedScorer
 from kdeval.models.causal.checkpoint import Checkpoint
 from kdeval.models.causal.choosing import Ballot, ballot, elected
 from kdeval.models.causal.fitting import fit_split
+from kdeval.models.causal.likelihood import likelihood_response, text_split
 from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.sampling import Writing, answered, writing
@@ -87,6 +88,21 @@ class CausalLM:
     def score_choices(self, requests: Sequence[Request]) -> list[Response]:
         """The choice that is the likeliest continuation of the prompt."""
         return self._choose(requests)
+
+    def score_texts(self, requests: Sequence[Request]) -> list[Response]:
+        """How likely each text is after its context."""
+        self._check(requests)
+        loaded, start = self._loaded, time.perf_counter()
+        splits = [
+            _attempt(lambda one: text_split(one, loaded, self._config.too_long), request)
+            for request in requests
+        ]
+        scores = iter(self.score_continuations([s for s in splits if isinstance(s, Split)]))
+        responses = [
+            likelihood_response(request, split, next(scores)) if isinstance(split, Split) else split
+            for request, split in zip(requests, splits, strict=True)
+        ]
+        return _timed(responses, start)
 
     def score_continuations(self, splits: Sequence[Split]) -> list[ContinuationScore]:
         """The log-likelihood of each continuation after its context."""

@@ -1,0 +1,34 @@
+"""How likely a language model holds a given text after its context."""
+
+from __future__ import annotations
+
+from kdeval.models.causal.fitting import TooLong, fit_split
+from kdeval.models.causal.loaded import LoadedModel
+from kdeval.models.causal.prompts import Split
+from kdeval.models.causal.scoring import ContinuationScore
+from kdeval.models.protocols import Request
+from kdeval.records import Response
+
+__all__ = ["likelihood_response", "text_split"]
+
+
+def text_split(request: Request, loaded: LoadedModel, too_long: TooLong) -> Split:
+    """The text's tokens after those of its context, which may be empty.
+
+    Raises:
+        ValueError: the text is empty or does not fit.
+    """
+    text = request.choices[0]
+    prompt = loaded.prompts.for_choosing(request)
+    text = loaded.prompts.separated(prompt, text) if text else ""
+    return fit_split(loaded.prompts.splits(prompt, [text])[0], loaded.longest, too_long)
+
+
+def likelihood_response(request: Request, split: Split, score: ContinuationScore) -> Response:
+    """The text with the mean log-probability of its tokens."""
+    return Response(
+        output=request.choices[0],
+        input_tokens=len(split.context),
+        output_tokens=score.tokens,
+        mean_log_prob=min(0.0, score.log_prob / score.tokens),
+    )

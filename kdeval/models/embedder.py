@@ -1,0 +1,119 @@
+"""A transformers encoder as an `Embedder` that ranks documents by cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import transformers
+
+from kdeval.config.transformers_models import EmbedderConfig
+from kdeval.errors import ModelError
+from kdeval.models.label_logits import WEIGHTS
+from kdeval.models.loading import loading
+from kdeval.models.protocols import Request
+from kdeval.models.ranking import CosineRanker, Vectors
+from kdeval.models.torch_hardware import HalvingBatches, choose_device, choose_dtype
+from kdeval.models.weight_files import stored_parameters
+from kdeval.records import Response
+from kdeval.store.fingerprints import files_digest, value_digest
+
+__all__ = ["TransformersEmbedder"]
+
+_CONTENT = (*WEIGHTS, ".json", ".txt", ".model", ".jinja")
+
+
+class TransformersEmbedder:
+    """Token vectors of an encoder that `AutoModel` loads, pooled to one vector a text.
+
+    The weights are read when the first request comes. Pooling is done in float32 whatever the
+    dtype. Where memory does not suffice, the batch is halved and stays so.
+    """
+
+    def __init__(self, config: EmbedderConfig) -> None:
+        self._config = config
+        self._path = Path(config.path)
+        if not (self._path / "config.json").is_file():
+            raise ModelError(
+                f"{config.name}: {self._path} has no config.json: give a directory that "
+                "save_pretrained() wrote"
+            )
+        self.batch_size = config.batch_size
+        self.device = choose_device(config.device, name=config.name)
+        self.dtype = choose_dtype(
+            config.dtype,
+            self.device,
+            lambda: transformers.AutoConfig.from_pretrained(self._path).dtype,
+        )
+        weights = [file for file in self._files() if file.suffix in WEIGHTS]
+        self.bytes_on_disk = sum(file.stat().st_size for file in weights)
+        self.parameters = stored_parameters(weights)
+        self._batches = HalvingBatches(config.batch_size, self.device)
+        self._ranker = CosineRanker(self)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of weights, tokenizer and configuration files, dtype, pooling and prefixes."""
+        config = self._config
+        settings = [
+            "embedder", 1, self.dtype, config.max_length, config.pooling, config.query_prefix,
+            config.document_prefix, files_digest(self._files(), self._path),
+        ]  # fmt: skip
+        return value_digest(settings)
+
+    def rank(self, requests: Sequence[Request]) -> list[Response]:
+        """The nearest documents of each request's corpus."""
+        if any(request.image is not None for request in requests):
+            raise ModelError(f"{self._config.name}: an embedder reads text, no images")
+        return self._ranker.rank(requests)
+
+    def embed(self, texts: Sequence[str], *, role: Literal["query", "document"]) -> Vectors:
+        """A vector a text, shape (n, d)."""
+        config = self._config
+        prefix = config.query_prefix if role == "query" else config.document_prefix
+        model, tokenizer, longest = self._loaded
+        encoded = tokenizer([prefix + text for text in texts], truncation=True, max_length=longest)
+        order = sorted(range(len(texts)), key=lambda index: len(encoded["input_ids"][index]))
+        vectors = dict(
+            self._batches.run(
+                order, lambda chosen: self._forward(model, tokenizer, encoded, chosen)
+            )
+        )
+        found: Vectors = np.stack([vectors[index] for index in range(len(texts))])
+        return found
+
+    def _forward(
+        self, model: Any, tokenizer: Any, encoded: Any, chosen: list[int]
+    ) -> list[Vectors]:
+        fields = {name: [encoded[name][index] for index in chosen] for name in encoded}
+        batch = tokenizer.pad(fields, return_tensors="pt").to(self.device)
+        with torch.inference_mode():
+            tokens = model(**batch).last_hidden_state.float()
+            if self._config.pooling == "cls":
+                pooled = tokens[:, 0]
+            else:
+                mask = batch["attention_mask"][:, :, None].float()
+                pooled = (tokens * mask).sum(dim=1) / mask.sum(dim=1)
+        return list(pooled.cpu().numpy())
+
+    def _files(self) -> list[Path]:
+        return [file for file in self._path.iterdir() if file.suffix in _CONTENT]
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any, int]:
+        transformers.utils.logging.disable_progress_bar()
+        with loading(self._config.name, self._path):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self._path)
+            model = transformers.AutoModel.from_pretrained(
+                self._path, dtype=getattr(torch, self.dtype)
+            )
+        model.to(self.device).eval()
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        positions = getattr(model.config, "max_position_embeddings", None) or 512
+        longest = min(tokenizer.model_max_length, positions, self._config.max_length or positions)
+        return model, tokenizer, int(longest)
