@@ -11,6 +11,7 @@ from kdeval.compare.repeats import Repeats, repeats_of
 from kdeval.compare.selection import load_pairs, selection_of
 from kdeval.compare.token_fidelity import TokenFidelity, without_text
 from kdeval.compare.tokens_compared import token_fidelity_of
+from kdeval.compare.top_k import TopK, top_k_of
 from kdeval.latency.distribution import LatencyDistribution, latency_distribution
 from kdeval.store.run_directory import RunDirectory
 
@@ -26,6 +27,7 @@ class SuiteDetails:
         fidelity: all pairs, then those the teacher got right and wrong; empty when unknown.
         calibration: with the first metric of a suite that has any; None with the others.
         repeats: with the first metric of a suite whose prompts the teacher answered several times.
+        top_k: with the first metric of a suite where both told their likeliest tokens.
     """
 
     suite: str
@@ -34,6 +36,7 @@ class SuiteDetails:
     fidelity: tuple[Fidelity, ...]
     calibration: CalibrationDetails | None = None
     repeats: Repeats | None = None
+    top_k: TopK | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,7 @@ def details_of(
     tables = load_pairs(run)
     temperature = run.manifest.distillation_temperature
     repeats = dict(repeats_of(run, tables, confidence))
+    top_k = dict(top_k_of(run, tables, confidence))
     tokens = token_fidelity_of(run, confidence)
     found = []
     for entry in run.manifest.students:
@@ -80,6 +84,7 @@ def details_of(
                         reliability=reliability(chosen, confidence=confidence, table=table),
                         fidelity=fidelity(chosen, confidence=confidence, temperature=temperature),
                         repeats=repeats.pop((entry.name, suite.name), None),
+                        top_k=top_k.pop((entry.name, suite.name), None),
                         calibration=calibration if told else None,
                     )
                 )

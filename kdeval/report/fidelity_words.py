@@ -8,6 +8,7 @@ from kdeval.compare.comparison import Cell, Comparison
 from kdeval.compare.fidelity import Apart
 from kdeval.compare.repeats import Repeats
 from kdeval.compare.token_fidelity import TokenFidelity
+from kdeval.compare.top_k import TopK
 from kdeval.report.details import StudentDetails, SuiteDetails
 from kdeval.report.numbers import counted, interval_text, number
 
@@ -18,6 +19,7 @@ __all__ = [
     "repeated_errors_words",
     "repeats_words",
     "token_words",
+    "top_k_words",
 ]
 
 _TEXTS = {"teacher_output": "of the teacher's own answers", "reference": "of the references"}
@@ -33,6 +35,8 @@ def fidelity_lines(details: StudentDetails | None, student: Comparison) -> Itera
             yield f"{suite.suite}, {suite.metric}: {words}"
         if suite.repeats is not None:
             yield repeats_words(suite.repeats)
+        if suite.top_k is not None:
+            yield top_k_words(suite.top_k)
     for found in details.tokens:
         apart = " ".join(
             f"KL {interval_text(item.kl, 'number', 3)} nats a token at T = {item.temperature:g}."
@@ -88,6 +92,25 @@ def repeats_words(found: Repeats) -> str:
     if found.student is not None:
         words += f". Of two answers of the student, {interval_text(found.student, 'percent')}"
     return words + "."
+
+
+def top_k_words(found: TopK) -> str:
+    """What lists of the likeliest tokens prove: bounds, never an estimate."""
+    known = number(found.known, "percent")
+    ends = [
+        f"{name} between {interval_text(low, 'number', 3)} and {interval_text(high, 'number', 3)}"
+        f"{unit}"
+        for name, low, high, unit in (
+            ("JS", found.js_low, found.js_high, " bits"),
+            ("total variation", found.tv_low, found.tv_high, ""),
+        )
+    ]
+    return (
+        f"{found.suite}: from the likeliest tokens of both at T = 1 ({counted(found.n, 'sample')}, "
+        f"{known} of the teacher's probability on tokens known to both): KL at least "
+        f"{interval_text(found.kl_low, 'number', 3)} nats, without an upper bound; "
+        f"{'; '.join(ends)}."
+    )
 
 
 def token_words(found: TokenFidelity) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from kdeval.errors import ModelError
 from kdeval.models.protocols import METHODS, Model, Request
+from kdeval.models.recorded_top import top_log_probs_problem
 from kdeval.records import Response
 from kdeval.run.secrets import redacted
 
@@ -68,6 +69,12 @@ def _problem(request: Request, response: Response) -> str | None:
         return "a response needs an output, or an error that says why there is none"
     if response.output is not None and not isinstance(response.output, str):
         return f"output must be a str, got {type(response.output).__name__} {response.output!r}"
+    if response.top_log_probs is not None:
+        if not isinstance(response.top_log_probs, Mapping):
+            return "top_log_probs must be a mapping of token to natural-log probability"
+        problem = top_log_probs_problem(response.top_log_probs)
+        if problem is not None:
+            return f"top_log_probs: {problem}"
     return _number_problem(response) or _probability_problem(request, response)
 
 

@@ -11,7 +11,7 @@ One row per (suite, sample, student, metric). Two files:
   truncated, latency_s, first_token_s, between_tokens_s (no latency is written for a share of a
   batch's time), cost_usd, cached, statistics (sufficient statistics of the sample, where the
   metric is no mean; absent in older runs), samples (every answer where a prompt was answered
-  several times; absent in older runs).
+  several times), top_log_probs (token to natural logarithm; both absent in older runs).
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ _SIDE = (
     ("cached", pa.bool_()),
     ("statistics", pa.list_(pa.float64())),
     ("samples", pa.list_(pa.string())),
+    ("top_log_probs", pa.map_(pa.string(), pa.float64())),
 )
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -152,6 +153,9 @@ def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -
         f"{side}_cost_usd": response.cost_usd,
         f"{side}_cached": prediction.cached,
         f"{side}_samples": None if response.samples is None else list(response.samples),
+        f"{side}_top_log_probs": None
+        if response.top_log_probs is None
+        else list(response.top_log_probs.items()),
         f"{side}_statistics": None if score.statistics is None else list(score.statistics),
     }
 

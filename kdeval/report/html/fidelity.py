@@ -8,7 +8,13 @@ from kdeval.compare.comparison import Comparison
 from kdeval.compare.fidelity import Apart, Fidelity
 from kdeval.compare.token_fidelity import TokenApart, TokenFidelity, WideToken
 from kdeval.report.details import StudentDetails, SuiteDetails
-from kdeval.report.fidelity_words import bits_words, left_out_words, repeats_words, token_words
+from kdeval.report.fidelity_words import (
+    bits_words,
+    left_out_words,
+    repeats_words,
+    token_words,
+    top_k_words,
+)
 from kdeval.report.html.charts.drawing import Chart
 from kdeval.report.html.charts.places import places_chart
 from kdeval.report.html.figures import Figure, amount, measured
@@ -83,7 +89,7 @@ class FidelityView:
         hot: the distillation temperature, "" where no divergence at it is known.
         divergences: whether any divergence is known.
         kappas: whether any kappa is known.
-        notes: sentences on repeated answers.
+        notes: sentences on repeated answers, and on likeliest tokens.
         tokens: suites compared token by token.
     """
 
@@ -122,7 +128,8 @@ def fidelity_view(
 
 
 def _notes(suites: tuple[SuiteDetails, ...]) -> list[str]:
-    return [repeats_words(item.repeats) for item in suites if item.repeats is not None]
+    repeated = [repeats_words(item.repeats) for item in suites if item.repeats is not None]
+    return repeated + [top_k_words(item.top_k) for item in suites if item.top_k is not None]
 
 
 def _row(found: Fidelity, student: Comparison, suite: SuiteDetails) -> FidelityRow:

@@ -48,6 +48,7 @@ def _side(row: dict[str, Any], side: str, sample: Sample) -> tuple[Prediction, S
         output_tokens=row.get(f"{side}_output_tokens", row.get(f"{side}_tokens")),
         truncated=row.get(f"{side}_truncated"),
         samples=row.get(f"{side}_samples"),
+        top_log_probs=row.get(f"{side}_top"),
         confidence=row.get(f"{side}_confidence"),
         mean_log_prob=row.get(f"{side}_mean_log_prob"),
         timing=Timing(
