@@ -7,16 +7,15 @@ from kdeval.store.run_directory import RunDirectory
 __all__ = ["looks_confidence", "looks_note"]
 
 
-def looks_confidence(run: RunDirectory) -> float:
-    """The configured two-sided confidence, or for one of several looks that of this look.
+def looks_confidence(run: RunDirectory, confidence: float | None = None) -> float:
+    """The two-sided confidence (the configured one), or for one of several looks that of this look.
 
     Repeated confidence intervals (Jennison & Turnbull 2000, chapter 9): those of all looks hold
     together with the configured confidence, whatever made the asking stop.
     """
     looks, look = run.looks(), run.manifest.look
-    if looks is None or look is None:
-        return run.manifest.confidence
-    return looks.confidence(run.manifest.confidence, look)
+    confidence = confidence or run.manifest.confidence
+    return confidence if looks is None or look is None else looks.confidence(confidence, look)
 
 
 def looks_note(run: RunDirectory) -> str | None:

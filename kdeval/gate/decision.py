@@ -119,8 +119,8 @@ class LooksSummary:
         )
         if not self.covered:
             return (
-                f"{said}, but this is not the policy that the looks were planned for: its bounds "
-                "hold only if it was written before anybody looked"
+                f"{said}, but this is not the policy and student that the looks were planned for: "
+                "its bounds hold only if it was written before anybody looked"
             )
         if not self.decided and self.look < self.planned:
             return f"{said}; not decided yet: the same `kdeval run` goes on"

@@ -17,6 +17,7 @@ from kdeval.stats.calibration import (
     proper_figures,
 )
 from kdeval.stats.calibration.calibrators.judged import judge_calibrator
+from kdeval.stats.confidence_sequence import first_crossing, retention_sequence
 from kdeval.stats.distillation import distillation_temperature
 from kdeval.stats.fixed_sequence import (
     FixedSequence,
@@ -26,6 +27,7 @@ from kdeval.stats.fixed_sequence import (
     smallest_n,
 )
 from kdeval.stats.flips import FlipTable, cohen_kappa, flip_table
+from kdeval.stats.group_sequential import SequentialDesign, lan_demets, obrien_fleming
 from kdeval.stats.interval import Interval, one_sided
 from kdeval.stats.macro import TaskScores, macro_difference, macro_mean, macro_retention
 from kdeval.stats.p_value import retention_p_value
@@ -51,6 +53,7 @@ __all__ = [
     "FixedSequence",
     "FlipTable",
     "Interval",
+    "SequentialDesign",
     "TaskScores",
     "agreement",
     "brier_parts",
@@ -65,6 +68,7 @@ __all__ = [
     "distillation_temperature",
     "e_cusum",
     "expected_calibration_error",
+    "first_crossing",
     "fit_temperature",
     "fixed_sequence",
     "fixed_sequence_of_means",
@@ -72,12 +76,14 @@ __all__ = [
     "holm",
     "judge_calibrator",
     "kept_at",
+    "lan_demets",
     "log_losses",
     "lower_bound",
     "macro_difference",
     "macro_mean",
     "macro_retention",
     "mean",
+    "obrien_fleming",
     "one_sided",
     "paired_difference",
     "paired_median_ratio",
@@ -86,6 +92,7 @@ __all__ = [
     "quantile",
     "retention",
     "retention_p_value",
+    "retention_sequence",
     "samples_to_bound_mean",
     "samples_to_pass",
     "scale",

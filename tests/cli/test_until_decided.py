@@ -140,7 +140,7 @@ def test_peeks_and_changes_are_no_second_chance(tmp_path: Path, kdeval: Kdeval) 
     assert kdeval(*arguments, "gate.yaml").returncode == 0
     (tmp_path / "easy.yaml").write_text("rules:\n  - {metric: retention, min: 0.6}\n")
     by_hand = kdeval("gate", "run", "--policy", "easy.yaml", "--out", "easy")
-    assert "not the policy that the looks were planned for" in " ".join(by_hand.stdout.split())
+    assert "not the policy and student that the looks" in " ".join(by_hand.stdout.split())
     (rule,) = json.loads((tmp_path / "easy" / "gate.json").read_text())["rules"]
     assert rule["confidence"] > 0.99
     for more in (

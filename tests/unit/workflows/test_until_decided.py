@@ -21,6 +21,7 @@ from kdeval.stats.paired import retention
 from kdeval.store.looks import read_looks
 from kdeval.store.run_directory import RunDirectory
 from kdeval.workflows.evaluate import evaluate
+from kdeval.workflows.routing import fit_and_show
 from kdeval.workflows.until_decided import ask_until_decided
 
 _MODEL = """
@@ -210,7 +211,7 @@ def test_another_policy_is_judged_at_the_look_s_level_and_marked(project: Projec
     (rule,) = decision.rules
     assert rule.confidence == lan_demets((200, 400, 600, 800, 1000), 1 - 0.9).levels[look - 1]
     assert not decision.looks.covered
-    assert "not the policy that the looks were planned for" in decision.looks.text
+    assert "not the policy and student that the looks" in decision.looks.text
 
 
 def test_a_rule_that_crossed_stays_decided(project: Project) -> None:
@@ -370,6 +371,32 @@ def test_betting_refuses_samples_that_change_what_was_asked(project: Project) ->
     project.write(3, retained=0.95, cluster=3, start=300)
     with pytest.raises(RunError, match="clusters that were asked"):
         project.ask(kind="betting")
+
+
+def test_latency_is_probed_once(project: Project) -> None:
+    """At the first look, on its samples; its rule has all of its error there."""
+    project.write(400, retained=0.91)
+    config = json.loads((project.path / "kdeval.yaml").read_text())
+    config["latency_probe"] = {"requests": 20, "warmup": 0}
+    (project.path / "kdeval.yaml").write_text(json.dumps(config))
+    project.policy(
+        "  - {metric: retention, min: 0.9}\n  - {metric: latency_ratio, max: 1000, min_n: 10}"
+    )
+    file, made = project.path / "run" / "latency.parquet", []
+    decision = project.ask(tell=lambda report: made.append(file.stat().st_mtime_ns)).decision
+    assert len(made) > 1
+    assert len(set(made)) == 1
+    latency = decision.rules[1]
+    assert (latency.look, latency.design.kind, latency.verdict) == (1, "once", "pass")
+    assert latency.confidence == pytest.approx(0.95)
+
+
+def test_a_router_is_not_certified_on_samples_that_stopped(project: Project) -> None:
+    """Its bound is for samples fixed beforehand, which all that were planned are."""
+    project.write(400, retained=0.995)
+    project.ask()
+    with pytest.raises(UsageError, match="fixed beforehand"):
+        fit_and_show(project.path / "run", project.path / "router")
 
 
 def test_several_students_need_a_name(project: Project) -> None:
