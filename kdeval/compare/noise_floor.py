@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kdeval.compare.comparison import ALL
 from kdeval.compare.selection import PairTable, Selection, cluster_codes, load_pairs, selection_of
+from kdeval.compare.set_scores import set_scores
 from kdeval.models.variants import Condition, NotVaried, Variant
 from kdeval.records import Metric, RunHeader
 from kdeval.stats.binomial import clopper_pearson
@@ -164,7 +165,13 @@ def noise_floor(
             change=variant.change,
             errors=entry.errors,
             cells=tuple(
-                _against_itself(chosen[entry.name, *cell], cell, manifest.confidence)
+                _against_itself(
+                    chosen[entry.name, *cell],
+                    cell,
+                    manifest.metrics[cell[1]],
+                    confidence=manifest.confidence,
+                    seed=manifest.header.seed,
+                )
                 for cell in cells
             ),
         )
@@ -198,10 +205,23 @@ def _places(tables: Mapping[tuple[str, str, str], PairTable]) -> list[tuple[str,
 
 
 def _against_itself(
-    chosen: Selection, cell: tuple[str, str, str], confidence: float
+    chosen: Selection,
+    cell: tuple[str, str, str],
+    metric: Metric,
+    *,
+    confidence: float,
+    seed: int,
 ) -> SelfDifference:
     before, after, clusters = chosen.teacher, chosen.student, chosen.clusters
-    binary = chosen.n > 0 and is_binary(before) and is_binary(after)
+    is_mean = metric.aggregation == "mean"
+    binary = is_mean and chosen.n > 0 and is_binary(before) and is_binary(after)
+    if is_mean:
+        difference = paired_difference(before, after, clusters=clusters, confidence=confidence)
+        scores = [float(side.mean()) if chosen.n else None for side in (before, after)]
+    else:
+        found = set_scores(chosen, metric, seed=seed)
+        difference = found.difference(confidence)
+        scores = [found.teacher(confidence).estimate, found.student(confidence).estimate]
     moved = before != after
     same = chosen.same
     return SelfDifference(
@@ -211,9 +231,9 @@ def _against_itself(
         n=chosen.n,
         n_missing=chosen.n_missing,
         clusters=None if clusters is None else len(np.unique(clusters)),
-        score=float(before.mean()) if chosen.n else None,
-        changed_score=float(after.mean()) if chosen.n else None,
-        difference=paired_difference(before, after, clusters=clusters, confidence=confidence),
+        score=scores[0],
+        changed_score=scores[1],
+        difference=difference,
         flips=int(moved.sum()) if binary else None,
         flip_rate=_share(moved, clusters, confidence) if binary else None,
         scores_changed=int(moved.sum()),

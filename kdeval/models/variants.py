@@ -100,10 +100,14 @@ def _made(
         return "its answers are recorded: it cannot be asked again"
     if condition == "repeat":
         return [
-            Variant(condition="repeat", name=f"repeat-{k}", change=f"asked again ({k})",
-                    replicate=k)
+            Variant(
+                condition="repeat",
+                name=f"repeat-{k}",
+                change=f"asked again ({k})" if repeats > 1 else "asked again",
+                replicate=k,
+            )
             for k in range(1, repeats + 1)
-        ]  # fmt: skip
+        ]
     if condition == "batch_size":
         return [_batch_size(config, model)]
     if condition == "seed":

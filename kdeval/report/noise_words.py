@@ -94,6 +94,6 @@ def warning_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]
 
 
 def _slices(found: list[NoiseWarning]) -> str:
-    named = ", ".join(f"{item.suite} {item.slice}" for item in found[:_SLICES])
-    more = f" and {len(found) - _SLICES} more" if len(found) > _SLICES else ""
-    return f"{counted(len(found), 'difference')} of single slices: {named}{more}"
+    places = list(dict.fromkeys(f"{item.suite} {item.slice}" for item in found))
+    more = f" and {len(places) - _SLICES} more" if len(places) > _SLICES else ""
+    return f"differences on {counted(len(places), 'slice')}: {', '.join(places[:_SLICES])}{more}"

@@ -109,7 +109,7 @@ def test_slices_are_named_in_one_line(make_comparison: Make, make_cell: Make) ->
     floors = [floor(), *(floor(slice=f"part={k}") for k in range(8))]
     lines = list(warning_lines(judged(compared, noise(*floors)), compared.students[0]))
     assert len(lines) == 2
-    assert lines[1].startswith("8 differences of single slices: sentiment part=0, ")
+    assert lines[1].startswith("differences on 8 slices: sentiment part=0, ")
     assert lines[1].endswith("part=5 and 2 more")
 
 
