@@ -135,7 +135,7 @@ class PairTable:
     def references(self) -> NDArray[np.object_]:
         """Reference of each sample, None where there is none."""
         codes, texts = self._references
-        known = np.append(np.asarray(texts, dtype=object), None)
+        known = np.array([*texts, None], dtype=object)
         found: NDArray[np.object_] = known[codes]
         return found
 

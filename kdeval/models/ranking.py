@@ -70,4 +70,5 @@ def _unit(vectors: Sequence[Sequence[float]] | Vectors) -> Vectors:
     """Of length 1; a vector of zeros stays one."""
     array = np.asarray(vectors, dtype=np.float32)
     lengths = np.linalg.norm(array, axis=1, keepdims=True)
-    return array / np.where(lengths == 0, 1, lengths)
+    unit: Vectors = (array / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+    return unit

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kdeval.stats.moments import FloatArray, IntArray
 
@@ -110,7 +111,7 @@ def _parts(sums: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return sums[..., :width], sums[..., width : 2 * width], sums[..., 2 * width :]
 
 
-def _macro_f1(sums: FloatArray, present: FloatArray) -> FloatArray:
+def _macro_f1(sums: FloatArray, present: NDArray[np.bool_]) -> FloatArray:
     """Mean over the classes `present` of F1; one that a resample has lost is left out of it."""
     hits, outputs, references = _parts(sums)
     total = outputs + references

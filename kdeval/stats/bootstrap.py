@@ -336,4 +336,4 @@ def _root(bound: Callable[[float], float], start: float, sign: int) -> float | N
             return None
         far = start + sign * step
         step *= 2
-    return float(brentq(bound, *sorted((start, far)), xtol=1e-10))
+    return float(brentq(bound, min(start, far), max(start, far), xtol=1e-10))
