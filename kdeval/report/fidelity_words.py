@@ -22,6 +22,7 @@ __all__ = [
     "top_k_words",
 ]
 
+_REASONS = 4
 _TEXTS = {"teacher_output": "of the teacher's own answers", "reference": "of the references"}
 
 
@@ -148,5 +149,7 @@ def left_out_words(found: TokenFidelity) -> str:
     """Which texts were not read, and why; empty where all were."""
     if not found.left_out:
         return ""
-    said = "; ".join(f"{count:,} x {reason}" for reason, count in found.left_out.items())
-    return f"Left out: {said}."
+    shown = list(found.left_out.items())[:_REASONS]
+    said = "; ".join(f"{count:,} x {reason}" for reason, count in shown)
+    others = sum(found.left_out.values()) - sum(count for _, count in shown)
+    return f"Left out: {said}{f'; {others:,} for other reasons' if others else ''}."

@@ -19,6 +19,7 @@ from kdeval.stats.calibration import (
 from kdeval.stats.calibration.calibrators.judged import judge_calibrator
 from kdeval.stats.confidence_sequence import first_crossing, retention_sequence
 from kdeval.stats.distillation import distillation_temperature
+from kdeval.stats.divergence import divergences
 from kdeval.stats.fixed_sequence import (
     FixedSequence,
     fixed_sequence,
@@ -32,8 +33,10 @@ from kdeval.stats.interval import Interval, one_sided
 from kdeval.stats.macro import TaskScores, macro_difference, macro_mean, macro_retention
 from kdeval.stats.p_value import retention_p_value
 from kdeval.stats.paired import agreement, mean, paired_difference, retention
+from kdeval.stats.per_unit import per_unit
 from kdeval.stats.power import samples_to_bound_mean, samples_to_pass, zero_flip_floor
 from kdeval.stats.quantiles import paired_median_ratio, paired_quantile_ratio, quantile
+from kdeval.stats.self_agreement import cross_agreement, self_agreement
 from kdeval.stats.sequential import certify_below, e_cusum, lower_bound, upper_bound
 from kdeval.stats.several_tests import holm, shown_by_holm, smallest_of
 from kdeval.stats.sharpness import student_temperature
@@ -45,6 +48,7 @@ from kdeval.stats.strict import (
     strict_retention,
 )
 from kdeval.stats.temperature import fit_temperature, scale
+from kdeval.stats.top_k import TopKBounds, top_k_bounds
 
 __all__ = [
     "AgainstNull",
@@ -55,6 +59,7 @@ __all__ = [
     "Interval",
     "SequentialDesign",
     "TaskScores",
+    "TopKBounds",
     "agreement",
     "brier_parts",
     "brier_scores",
@@ -65,7 +70,9 @@ __all__ = [
     "cohen_kappa",
     "confidence_auroc",
     "confidence_figures",
+    "cross_agreement",
     "distillation_temperature",
+    "divergences",
     "e_cusum",
     "expected_calibration_error",
     "first_crossing",
@@ -88,6 +95,7 @@ __all__ = [
     "paired_difference",
     "paired_median_ratio",
     "paired_quantile_ratio",
+    "per_unit",
     "proper_figures",
     "quantile",
     "retention",
@@ -97,6 +105,7 @@ __all__ = [
     "samples_to_pass",
     "scale",
     "selective_start",
+    "self_agreement",
     "shown_by_holm",
     "smallest_n",
     "smallest_of",
@@ -106,6 +115,7 @@ __all__ = [
     "strict_mean",
     "strict_retention",
     "student_temperature",
+    "top_k_bounds",
     "upper_bound",
     "wilson",
     "zero_flip_floor",

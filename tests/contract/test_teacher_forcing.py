@@ -74,5 +74,4 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     save_tokenizer(tmp_path)
     empty, long = build(tmp_path).answer_splits([asking(0, "a"), asking(1, "a")], ["", "x " * 60])
     assert empty == "the text is empty"
-    assert isinstance(long, str)
-    assert "takes 32" in long
+    assert long == "longer than the 32 tokens that it takes"

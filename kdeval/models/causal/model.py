@@ -13,7 +13,7 @@ from kdeval.errors import ModelError
 from kdeval.models.causal.checked_scoring import CheckedScorer
 from kdeval.models.causal.checkpoint import Checkpoint
 from kdeval.models.causal.choosing import Ballot, ballot, elected
-from kdeval.models.causal.fitting import fit_split
+from kdeval.models.causal.fitting import TooLongError, fit_split
 from kdeval.models.causal.likelihood import likelihood_response, text_split
 from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.causal.prompts import Split
@@ -133,6 +133,8 @@ class CausalLM:
         for request, answer in zip(requests, answers, strict=True):
             try:
                 found.append(answer_split(request, answer, self._loaded, self._config.too_long))
+            except TooLongError:
+                found.append(f"longer than the {self._loaded.longest:,} tokens that it takes")
             except ValueError as error:
                 found.append(str(error))
         return found
