@@ -233,9 +233,9 @@ def _does_not_grow(judged: Judged, target: Target) -> bool:
 
 
 def _is_no_mean(target: Target) -> bool:
-    """Figures bounded by a bootstrap, whose far tails are too rough for early looks' levels."""
+    """Figures whose bounds are too rough, far in the tails, for the levels of early looks."""
     metric = target.metric
-    return target.rule.metric == "latency_ratio" or (
+    return target.rule.metric in ("latency_ratio", "transfer_gap") or (
         metric is not None and metric.aggregation != "mean"
     )
 

@@ -21,6 +21,7 @@ from kdeval.gate.score_rules import (
     measure_score,
 )
 from kdeval.gate.strictly import strictly
+from kdeval.gate.transfer_rules import measure_transfer_gap
 
 __all__ = ["measure"]
 
@@ -31,6 +32,7 @@ _MEASURES: Mapping[RuleMetric, Callable[[Judged, Target, float], Measurement]] =
     "macro_difference": measure_macro,
     "baseline_difference": measure_baseline_difference,
     "negative_flips": measure_negative_flips,
+    "transfer_gap": measure_transfer_gap,
     "score": measure_score,
     "brier_difference": measure_brier_difference,
     "log_loss_difference": measure_log_loss_difference,

@@ -18,6 +18,7 @@ RuleMetric = Literal[
     "macro_difference",
     "baseline_difference",
     "negative_flips",
+    "transfer_gap",
     "score",
     "brier_difference",
     "log_loss_difference",
@@ -46,6 +47,7 @@ _WHOLE_RUN: tuple[RuleMetric, ...] = ("latency_ratio", "cost_ratio", "error_shar
 _MACRO: tuple[RuleMetric, ...] = ("macro_retention", "macro_difference")
 _NEVER_STRICT: dict[RuleMetric, str] = {
     "log_loss_difference": "a log-loss has no upper limit: use brier_difference",
+    "transfer_gap": "a difference between two suites has only an asymptotic interval",
     "latency_ratio": "a ratio of quantiles has only a bootstrap or asymptotic interval",
     "cost_ratio": "a cost has no upper limit",
 }

@@ -34,6 +34,9 @@ def possible_ends(rule_metric: RuleMetric, metric: Metric | None, *, share: bool
     if rule_metric in ("difference", "baseline_difference"):
         widest = widest_difference(metric, share=share)
         return (None, None) if widest is None else (-widest, widest)
+    if rule_metric == "transfer_gap":
+        widest = widest_difference(metric, share=share)
+        return (None, None) if widest is None else (-2 * widest, 2 * widest)
     if rule_metric in ("brier_difference", "macro_difference"):
         return -1.0, 1.0
     if rule_metric == "negative_flips":

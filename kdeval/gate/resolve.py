@@ -146,7 +146,7 @@ def _in_suite(
     scored = [cell for cell in cells if cell.metric == score]
     share = is_share(scored, metrics.get(score))
     valid = slices.get(suite) or tuple(cell.slice for cell in scored)
-    if rule.metric in ("difference", "baseline_difference"):
+    if rule.metric in ("difference", "baseline_difference", "transfer_gap"):
         check_difference(place, rule, widest_difference(metrics.get(score), share=share))
     return [
         Target(

@@ -17,6 +17,7 @@ _NAMES = {
     "macro_difference": "macro difference, student minus teacher",
     "baseline_difference": "student minus baseline",
     "negative_flips": "samples that the baseline has right and the student wrong",
+    "transfer_gap": "student minus teacher, production minus benchmark,",
     "score": "the student's score",
     "brier_difference": "Brier score, student minus teacher",
     "log_loss_difference": "log-loss, student minus teacher",
@@ -112,7 +113,7 @@ def _too_much_missing(target: Target, measured: Measurement, allowed: float) -> 
     left_out, n, where = measured.left_out, measured.interval.n, ""
     if measured.thinnest is not None:
         name, left_out, n = measured.thinnest
-        where = f"on the task {name}, "
+        where = f"on the {'suite' if target.rule.metric == 'transfer_gap' else 'task'} {name}, "
     total = counted(n + left_out, _unit_word(target))
     verb = "is" if left_out == 1 else "are"
     return (
