@@ -25,7 +25,7 @@ def test_every_block_runs(
             (tmp_path / file).write_text(body)
         elif language == "console":
             for line in body.splitlines():
-                words = shlex.split(line)
+                words = shlex.split(line, comments=True)
                 assert words[:2] == ["$", "kdeval"], line
                 done = kdeval(*words[2:])
                 assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
