@@ -19,6 +19,7 @@ from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.policy import GatePolicy, Promise
 from kdeval.gate.quantity import confidence_text
 from kdeval.gate.resolve import Target
+from kdeval.gate.tilted_rules import tilt
 from kdeval.stats.group_sequential import SequentialDesign, each_look_alone, lan_demets
 from kdeval.stats.interval import unknown
 from kdeval.store.fingerprints import value_digest
@@ -187,6 +188,8 @@ class Looking:
                 target.slice or "", 1
             )
             measured = bet_on(measured, target, level=1 - design.alpha, largest_cluster=largest)
+        elif design.kind == "obrien_fleming":
+            measured = tilt(measured, target, self.level(design))
         remark = self._remark(design)
         return replace(
             measured,

@@ -11,6 +11,7 @@ from kdeval.stats.confidence_sequence import first_crossing
 from kdeval.stats.group_sequential import lan_demets
 from kdeval.stats.paired import retention
 from kdeval.stats.score_test import score_z
+from kdeval.stats.tilted import tilted_z
 from kdeval.suites.look_order import look_order
 from tests.validity.test_clusters import binary
 
@@ -102,6 +103,32 @@ def test_five_looks_at_clusters(groups: int, icc: float, asymptotic) -> None:
     where = f"{groups} clusters of 10, ICC {icc}"
     asymptotic("five looks at clusters, false pass", where, passed, trials, ALPHA)
     asymptotic("five looks at clusters, false fail", where, failed, trials, ALPHA)
+
+
+def test_five_looks_at_real_scores(asymptotic) -> None:
+    """The tilted bound of the gate, scores that pile up at 1 and rare heavy losses.
+
+    Fieller's t at the same levels passes 8 % here, and is caught.
+    """
+    trials, looks, rng = 3000, fifths(500), np.random.default_rng(29)
+    levels = [level or 1 - 1e-12 for level in lan_demets(looks, ALPHA).levels]
+    passed = failed = naive = 0
+    boundary = ndtri(levels)
+    for _ in range(trials):
+        teacher = rng.beta(5, 1, 500)
+        student = teacher * np.where(rng.random(500) < 0.1, 0.5, 1.0)
+        d = student - THRESHOLD * teacher
+        up = np.array([tilted_z(d[:k], -THRESHOLD) for k in looks])
+        down = np.array([tilted_z(-d[:k], -1.0) for k in looks])
+        passed += (up >= boundary).any()
+        failed += (down >= boundary).any()
+        t = np.array([d[:k].mean() / d[:k].std(ddof=1) * np.sqrt(k) for k in looks])
+        naive += (t >= boundary).any()
+    where = "one in ten loses half, n = 500"
+    with pytest.raises(AssertionError, match="promised at most"):
+        asymptotic("control: five looks by t, false pass", where, naive, trials, ALPHA)
+    asymptotic("five looks at real scores, false pass", where, passed, trials, ALPHA)
+    asymptotic("five looks at real scores, false fail", where, failed, trials, ALPHA)
 
 
 def test_stratified_looks(asymptotic) -> None:

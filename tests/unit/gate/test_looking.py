@@ -14,9 +14,11 @@ from kdeval.errors import RunError
 from kdeval.gate.decide import judge
 from kdeval.gate.looking import policy_digest
 from kdeval.gate.policy import GatePolicy
+from kdeval.records import Metric
+from kdeval.stats import tilted
 from kdeval.stats.betting import mean_limits, ratio_limits
 from kdeval.stats.group_sequential import each_look_alone, lan_demets
-from kdeval.store.looks import Looks, LookTaken, write_looks
+from kdeval.store.looks import LookKind, Looks, LookTaken, write_looks
 from kdeval.store.run_directory import RunDirectory, write_manifest
 
 MakeRun = Callable[..., Any]
@@ -45,22 +47,32 @@ def looked(make_run: MakeRun, suite_scores: type[Any], run_parts: type[Any], fli
             suite_scores(teacher=teacher, students={"small": student}),
             parts=run_parts(latencies=latencies, prices=prices or {}),
         )
-        looks = Looks(
-            kind=kind,
-            policy=policy_digest(rules, "small", None),
-            policy_name="gate.yaml",
-            student="small",
-            asked={},
-            samples={"sentiment": LOOKS},
-            units={"sentiment": {"all": LOOKS}},
-            largest_cluster={"sentiment": {"all": 1}},
-            taken=taken,
-        )
-        write_looks(run.path, looks)
-        write_manifest(run.path, replace(run.manifest, look=2))
-        return RunDirectory.open(run.path)
+        return at_second_look(run, rules, kind=kind, taken=taken)
 
     return make
+
+
+def at_second_look(
+    run: RunDirectory,
+    rules: GatePolicy,
+    *,
+    kind: LookKind = "obrien_fleming",
+    taken: tuple[LookTaken, ...] = (),
+) -> RunDirectory:
+    looks = Looks(
+        kind=kind,
+        policy=policy_digest(rules, "small", None),
+        policy_name="gate.yaml",
+        student="small",
+        asked={},
+        samples={"sentiment": LOOKS},
+        units={"sentiment": {"all": LOOKS}},
+        largest_cluster={"sentiment": {"all": 1}},
+        taken=taken,
+    )
+    write_looks(run.path, looks)
+    write_manifest(run.path, replace(run.manifest, look=2))
+    return RunDirectory.open(run.path)
 
 
 def decide(run: RunDirectory, rules: GatePolicy):
@@ -92,6 +104,29 @@ def test_what_does_not_grow_is_judged_once_at_its_full_level(looked: MakeRun) ->
     for rule in decide(run, rules).rules:
         assert rule.design.kind == "once"
         assert (rule.verdict, rule.confidence) == ("pass", pytest.approx(0.95))
+
+
+def test_real_scores_have_tails_that_hold(
+    make_run: MakeRun, suite_scores: type[Any], run_parts: type[Any]
+) -> None:
+    """The tilted score test in place of Fieller's and t, for the ratio and the difference."""
+    rng = np.random.default_rng(2)
+    teacher = rng.beta(4, 1, 200)
+    student = teacher * np.where(rng.random(200) < 0.05, 0.5, 1.0)
+    suite = suite_scores(
+        teacher=teacher.tolist(), students={"small": student.tolist()}, metric="f1"
+    )
+    run = make_run(suite, parts=run_parts(metric=Metric(name="f1", low=0.0, high=1.0)))
+    rules = policy({"metric": "retention", "min": 0.9}, {"metric": "difference", "min": -0.2})
+    ratio, difference = decide(at_second_look(run, rules), rules).rules
+    level = lan_demets(LOOKS, 1 - 0.95).levels[1]
+    ends = tilted.ratio_limits(student, teacher, None, highest=1.0, confidence=2 * level - 1)
+    assert (ratio.bound, ratio.opposite_bound) == pytest.approx(ends)
+    ends = tilted.mean_limits(
+        student - teacher, None, value_range=(-1.0, 1.0), confidence=2 * level - 1
+    )
+    assert (difference.bound, difference.opposite_bound) == pytest.approx(ends)
+    assert ratio.method == difference.method == tilted.METHOD
 
 
 def test_a_strict_rule_shares_its_error_evenly(looked: MakeRun) -> None:
