@@ -51,9 +51,13 @@ class WideToken:
 
     Attributes:
         before: what the text says before it, at most 40 characters; None in a report without
-            text, as `token` is.
+            text, as every token is.
         teacher_probability: of this token.
         student_probability: of this token.
+        teacher_top: the token that the teacher holds likeliest there.
+        student_top: the student's.
+        teacher_top_probability: the teacher's, of its own.
+        student_top_probability: the student's, of its own.
     """
 
     sample_id: str
@@ -63,6 +67,10 @@ class WideToken:
     kl: float
     teacher_probability: float
     student_probability: float
+    teacher_top: str | None
+    student_top: str | None
+    teacher_top_probability: float
+    student_top_probability: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +122,8 @@ class TokenFidelity:
 
 def without_text(found: TokenFidelity) -> TokenFidelity:
     """The same figures, and no word of the texts."""
-    return replace(
-        found, widest=tuple(replace(item, before=None, token=None) for item in found.widest)
-    )
+    return replace(found, widest=tuple(_wordless(item) for item in found.widest))
+
+
+def _wordless(item: WideToken) -> WideToken:
+    return replace(item, before=None, token=None, teacher_top=None, student_top=None)

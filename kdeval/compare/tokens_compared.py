@@ -189,6 +189,10 @@ def _widest(tokens: pd.DataFrame) -> tuple[WideToken, ...]:
                 kl=float(row["kl"]),
                 teacher_probability=float(np.exp(row["teacher_log_prob"])),
                 student_probability=float(np.exp(row["student_log_prob"])),
+                teacher_top=str(row["teacher_top"]),
+                student_top=str(row["student_top"]),
+                teacher_top_probability=float(np.exp(row["teacher_top_log_prob"])),
+                student_top_probability=float(np.exp(row["student_top_log_prob"])),
             )
         )
     return tuple(found)

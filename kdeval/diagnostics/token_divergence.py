@@ -22,7 +22,7 @@ class NotFiniteError(ValueError):
 def token_figures(
     pieces: Iterable[tuple[Any, Any]], tokens: Sequence[int], *, temperature: float
 ) -> Mapping[str, NDArray[Any]]:
-    """One row a token: the columns of `kdeval.store.tokens` but for keys and words.
+    """One row a token: the columns of `kdeval.store.tokens` but for keys, tokens as numbers.
 
     The log-softmax is taken in float32 over the whole vocabulary. Where one model has more logits
     than the other (padding behind the same vocabulary), the surplus is cut off first.
@@ -66,12 +66,24 @@ def _piece(
         columns = {
             "teacher_log_prob": p.gather(1, target)[:, 0],
             "student_log_prob": q.gather(1, target)[:, 0],
-            "same_top": p.argmax(dim=-1) == q.argmax(dim=-1),
+            **_likeliest(p, q),
             **_divergences(p, q),
         }
         p, q = (torch.log_softmax(logits / temperature, dim=-1) for logits in (one, other))
         columns |= {f"{name}_at": values for name, values in _divergences(p, q).items()}
         return {name: values.cpu().numpy() for name, values in columns.items()}
+
+
+def _likeliest(p: torch.Tensor, q: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The likeliest token of both, its log-probability, and whether it is the same."""
+    first, second = p.max(dim=-1), q.max(dim=-1)
+    return {
+        "teacher_top": first.indices,
+        "student_top": second.indices,
+        "teacher_top_log_prob": first.values,
+        "student_top_log_prob": second.values,
+        "same_top": first.indices == second.indices,
+    }
 
 
 def _divergences(p: torch.Tensor, q: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -27,6 +27,8 @@ More than 32 MiB, so that the C library gives each piece back to the system: sma
 the heap, which then grows with the length of the text.
 """
 
+_TOKENS = ("teacher_top", "student_top")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteTexts:
@@ -93,8 +95,12 @@ def measure_tokens(
                 text = _text(sample, answer, settings)
                 row, tokens, figures = _read(reader, as_request(sample), text)
                 if figures is not None:
-                    places = {"position": range(len(tokens)), "token": [*map(word, tokens)]}
-                    figures = {**places, **figures}
+                    figures = {
+                        **figures,
+                        "position": range(len(tokens)),
+                        "token": [*map(word, tokens)],
+                        **{name: [word(int(t)) for t in figures[name]] for name in _TOKENS},
+                    }
                 writer.add({**key, **row}, figures)
                 progress(name, done, total)
 

@@ -2,9 +2,10 @@
 
 - `tokens.parquet`, one row a token of a text that both models read, vocabulary shared: suite,
   student, sample_id, position (0 for the first token of the answer), token (what it writes), the
-  natural-log probability of it by both, whether both hold the same token likeliest, and KL(teacher
-  ‖ student) in nats, Jensen-Shannon in bits and both entropies in nats: at temperature 1, and with
-  the ending `_at` at the distillation temperature. Never the distributions themselves.
+  natural-log probability of it by both, the token that each holds likeliest, its log-probability
+  and whether they are the same, and KL(teacher ‖ student) in nats, Jensen-Shannon in bits and both
+  entropies in nats: at temperature 1, and with the ending `_at` at the distillation temperature.
+  Never the distributions themselves.
 - `texts.parquet`, one row a (suite, student, sample): bytes of the text in UTF-8, bits that each
   model spends on it, tokens that it takes, whether tokens and prompt tokens were the same; or the
   reason why it was left out.
@@ -38,6 +39,10 @@ TOKENS_SCHEMA = pa.schema(
         ("teacher_log_prob", pa.float32()),
         ("student_log_prob", pa.float32()),
         ("same_top", pa.bool_()),
+        ("teacher_top", _NAME),
+        ("student_top", _NAME),
+        ("teacher_top_log_prob", pa.float32()),
+        ("student_top_log_prob", pa.float32()),
         ("kl", pa.float32()),
         ("js", pa.float32()),
         ("teacher_entropy", pa.float32()),

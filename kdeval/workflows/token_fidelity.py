@@ -112,7 +112,7 @@ def _described(inputs: RunInputs) -> dict[str, object]:
     config = inputs.config
     assert config.token_fidelity is not None
     return {
-        "version": 1,
+        "version": 2,
         "teacher": inputs.fingerprints[config.teacher.name],
         "students": {name: inputs.fingerprints[name] for name, _ in _students(inputs)},
         "suites": {

@@ -182,6 +182,8 @@ def test_figures_of_tokens_are_those_of_the_exact_formulas() -> None:
         )
     np.testing.assert_allclose(found["teacher_log_prob"], p[range(5), [0, 1, 2, 3, 299]], rtol=1e-5)
     assert (found["same_top"] == (p.argmax(1) == q.argmax(1))).all()
+    assert (found["student_top"] == q.argmax(1)).all()
+    np.testing.assert_allclose(found["teacher_top_log_prob"], p.max(1), rtol=1e-4, atol=1e-5)
 
 
 def test_logits_that_are_no_numbers_are_told() -> None:

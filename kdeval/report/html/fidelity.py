@@ -58,15 +58,17 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WideRow:
-    """A token at which both differ most; `before` and `token` are None without text."""
+    """A token at which both differ most, with each model's likeliest; no words without text."""
 
     sample_id: str
     position: str
     before: str | None
     token: str | None
     kl: str
-    teacher: str
-    student: str
+    teacher: str | None
+    student: str | None
+    teacher_sure: str
+    student_sure: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,8 @@ def _wide_row(item: WideToken) -> WideRow:
         before=item.before,
         token=item.token,
         kl=amount(item.kl, "number", 2).text,
-        teacher=number(item.teacher_probability, "percent", 2),
-        student=number(item.student_probability, "percent", 2),
+        teacher=item.teacher_top,
+        student=item.student_top,
+        teacher_sure=number(item.teacher_top_probability, "percent"),
+        student_sure=number(item.student_top_probability, "percent"),
     )

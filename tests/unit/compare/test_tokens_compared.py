@@ -26,6 +26,10 @@ def _token_columns(kl: list[float], start: int = 0) -> dict[str, Any]:
         "position": list(range(n)),
         "token": [f"t{start + i} " for i in range(n)],
         "same_top": np.array(kl) < 1,
+        "teacher_top": ["Paris"] * n,
+        "student_top": ["Rome"] * n,
+        "teacher_top_log_prob": np.full(n, -0.5),
+        "student_top_log_prob": np.full(n, -0.7),
         "kl": np.array(kl),
         "kl_at": np.array(kl) / 10,
         **flat,
@@ -99,7 +103,10 @@ def test_places_and_widest_tokens(run: RunDirectory) -> None:
     assert (widest.sample_id, widest.position, widest.token) == ("s1", 3, "t2 ")
     assert widest.before == "t0 t1 "
     assert widest.teacher_probability == pytest.approx(np.exp(-1))
-    assert without_text(found).widest[0].token is None
+    assert (widest.teacher_top, widest.student_top) == ("Paris", "Rome")
+    assert widest.student_top_probability == pytest.approx(np.exp(-0.7))
+    bare = without_text(found).widest[0]
+    assert (bare.token, bare.before, bare.teacher_top, bare.student_top) == (None,) * 4
     assert without_text(found).widest[0].kl == widest.kl
 
 

@@ -54,7 +54,9 @@ def tokens(name: str = "sentiment", **changes: Any) -> TokenFidelity:
         ),
         widest=(
             WideToken(sample_id="s1", position=7, before="<b>before", token="</ins><script>",
-                      kl=9.25, teacher_probability=0.99, student_probability=0.0001),
+                      kl=9.25, teacher_probability=0.99, student_probability=0.0001,
+                      teacher_top="<u>", student_top="|b|", teacher_top_probability=0.99,
+                      student_top_probability=0.7),
         ),
         bits=BitsPerByte(teacher=interval(0.7), student=interval(0.9), difference=interval(0.2)),
     )  # fmt: skip
