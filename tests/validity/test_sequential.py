@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from scipy.special import ndtri
+from scipy.stats import t as student_t
 
 from kdeval.records import Sample
 from kdeval.stats.confidence_sequence import first_crossing
@@ -129,6 +130,28 @@ def test_five_looks_at_real_scores(asymptotic) -> None:
         asymptotic("control: five looks by t, false pass", where, naive, trials, ALPHA)
     asymptotic("five looks at real scores, false pass", where, passed, trials, ALPHA)
     asymptotic("five looks at real scores, false fail", where, failed, trials, ALPHA)
+
+
+# With forty clusters five are struck at all: the known limit.
+@pytest.mark.parametrize(("groups", "slack"), [(40, 1.6), (100, 1.25)])
+def test_five_looks_at_clusters_of_real_scores(groups: int, slack: float, asymptotic) -> None:
+    """Clusters of 1 to 9, of which one in eight loses half on most of its samples."""
+    trials, looks, rng = 2000, fifths(groups), np.random.default_rng([groups, 53])
+    levels = np.array([level or 1 - 1e-12 for level in lan_demets(looks, ALPHA).levels])
+    boundary = student_t.ppf(levels, np.array(looks) - 1)
+    passed = failed = 0
+    for _ in range(trials):
+        codes = np.repeat(np.arange(groups), rng.integers(1, 10, groups))
+        struck = (rng.random(groups) < 0.125)[codes] & (rng.random(len(codes)) < 0.8)
+        teacher = rng.beta(5, 1, len(codes))
+        d = np.bincount(codes, weights=teacher * (np.where(struck, 0.5, 1.0) - THRESHOLD))
+        up = np.array([tilted_z(d[:k], -THRESHOLD) for k in looks])
+        down = np.array([tilted_z(-d[:k], -1.0) for k in looks])
+        passed += (up >= boundary).any()
+        failed += (down >= boundary).any()
+    where = f"{groups} clusters, bursts of loss"
+    asymptotic("five looks at clustered reals, false pass", where, passed, trials, ALPHA, slack)
+    asymptotic("five looks at clustered reals, false fail", where, failed, trials, ALPHA, slack)
 
 
 def test_stratified_looks(asymptotic) -> None:
