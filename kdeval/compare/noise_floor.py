@@ -118,6 +118,7 @@ class NoiseFloor:
         metrics: metric name to what its number means.
         conditions: what was varied.
         not_varied: what was not, and why.
+        notes: what else a reader must know.
     """
 
     model: str
@@ -130,6 +131,7 @@ class NoiseFloor:
     conditions: tuple[VariedCondition, ...]
     not_varied: tuple[NotVaried, ...]
     floors: tuple[Floor, ...]
+    notes: tuple[str, ...] = ()
     schema_version: Literal[1] = 1
     kind: Literal["kdeval.noise_floor"] = KIND
 
@@ -140,7 +142,10 @@ class NoiseFloor:
 
 
 def noise_floor(
-    run: RunDirectory, variants: Sequence[Variant], not_varied: Sequence[NotVaried]
+    run: RunDirectory,
+    variants: Sequence[Variant],
+    not_varied: Sequence[NotVaried],
+    notes: Sequence[str] = (),
 ) -> NoiseFloor:
     """The document of a run whose students are its teacher under changed conditions.
 
@@ -148,6 +153,7 @@ def noise_floor(
         run: with one student a variant, in the same order.
         variants: what each student is.
         not_varied: what could not be tried.
+        notes: what else a reader must know.
     """
     manifest = run.manifest
     tables = load_pairs(run)
@@ -187,6 +193,7 @@ def noise_floor(
         metrics=manifest.metrics,
         conditions=conditions,
         not_varied=tuple(not_varied),
+        notes=tuple(notes),
         floors=tuple(
             _floor(index, conditions, tables, names, manifest.confidence)
             for index in range(len(cells))

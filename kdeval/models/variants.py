@@ -10,6 +10,7 @@ from kdeval.config.schema import (
     CausalLMConfig,
     CustomModel,
     EchoModelConfig,
+    EnsembleConfig,
     ModelConfig,
     RecordedModelConfig,
 )
@@ -96,8 +97,10 @@ def variants_of(
 def _made(
     condition: Condition, config: ModelConfig, model: Model, kinds: Sequence[Kind], repeats: int
 ) -> list[Variant] | str:
-    if isinstance(config, RecordedModelConfig):
+    if _recorded(config):
         return "its answers are recorded: it cannot be asked again"
+    if isinstance(config, EnsembleConfig) and condition != "repeat":
+        return "an ensemble is only asked again: vary its members one by one"
     if condition == "repeat":
         return [
             Variant(
@@ -115,6 +118,12 @@ def _made(
     if not isinstance(config, TransformersConfig):
         return _foreign(config, condition)
     return _dtype(config, model) if condition == "dtype" else _device(model)
+
+
+def _recorded(config: ModelConfig) -> bool:
+    if isinstance(config, EnsembleConfig):
+        return all(isinstance(member, RecordedModelConfig) for member in config.members)
+    return isinstance(config, RecordedModelConfig)
 
 
 def _batch_size(config: ModelConfig, model: Model) -> Variant:

@@ -56,12 +56,13 @@ def floor_sentence(noise: NoiseFloor, floor: Floor) -> str:
 
 
 def not_varied_lines(noise: NoiseFloor) -> Iterator[str]:
-    """What was not varied of the model, a line a reason."""
+    """What was not varied of the model, a line a reason; then what else must be known."""
     by_reason: dict[str, list[str]] = {}
     for item in noise.not_varied:
         by_reason.setdefault(item.reason, []).append(item.condition.replace("_", " "))
     for reason, conditions in by_reason.items():
         yield f"not varied of {noise.model}: {', '.join(conditions)}: {reason}"
+    yield from noise.notes
 
 
 def ceiling_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]:

@@ -18,6 +18,7 @@ from kdeval.errors import ModelError, UsageError
 from kdeval.models.protocols import Model
 from kdeval.models.resolver import build_model
 from kdeval.models.variants import CONDITIONS, Condition, NotVaried, Rebatched, Variant, variants_of
+from kdeval.records import RunHeader
 from kdeval.report.noise_file import noise_floor_file, write_noise_floor
 from kdeval.report.noise_terminal import noise_renderables
 from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
@@ -29,6 +30,7 @@ from kdeval.workflows.evaluate import open_run_directory
 __all__ = ["SelfCompared", "compare_with_itself"]
 
 ALL_MODELS = "all"
+_HARDWARE = ("machine", "processor", "accelerator")
 _DESCRIPTION = ("parameters", "bytes_on_disk", "device", "dtype", "peak_memory_bytes")
 
 
@@ -172,9 +174,25 @@ def _measure(
     folder = noise_floor_file(out, plan.item.name).with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     write_run(inputs, asked, store, folder)
-    floor = noise_floor(RunDirectory.open(folder), plan.variants, plan.not_varied)
+    done = RunDirectory.open(folder)
+    notes = () if asked.asked[plan.item.name] else _elsewhere(out, done.manifest.header)
+    floor = noise_floor(done, plan.variants, plan.not_varied, notes)
     write_noise_floor(floor, out)
     return floor, sum(asked.asked.values())
+
+
+def _elsewhere(out: Path, here: RunHeader) -> tuple[str, ...]:
+    """That the configured answers come from other hardware, where the run in `out` says so."""
+    if not (out / "run.json").exists():
+        return ()
+    there = RunDirectory.open(out).manifest.header.hardware
+    names = [
+        name for name in _HARDWARE if there.get(name) != here.hardware.get(name) and there.get(name)
+    ]
+    if not names:
+        return ()
+    said = ", ".join(there[name] for name in names)
+    return (f"the configured answers were given on {said}: what changed includes the hardware",)
 
 
 def _ask_all(

@@ -145,6 +145,39 @@ def test_the_report_finds_it(noisy: Path, kdeval: Kdeval) -> None:
     assert "the noise floor is of another 'big'" in refused.stderr
 
 
+def test_other_hardware_is_told(noisy: Path, kdeval: Kdeval) -> None:
+    """A run copied from another machine: its answers differ from the repeats by hardware, too."""
+    assert kdeval("run", "kdeval.yaml", "--out", "run").returncode == 0
+    assert kdeval("aa", "kdeval.yaml", "--out", "run").returncode == 0
+    floor = noisy / "run" / "noise_floor" / "big.json"
+    assert json.loads(floor.read_text())["notes"] == []
+    manifest = json.loads((noisy / "run" / "run.json").read_text())
+    manifest["header"]["hardware"]["accelerator"] = "Abacus 3000"
+    (noisy / "run" / "run.json").write_text(json.dumps(manifest))
+    assert kdeval("aa", "kdeval.yaml", "--out", "run", "--repeats", "2").returncode == 0
+    (note,) = json.loads(floor.read_text())["notes"]
+    assert "given on Abacus 3000: what changed includes the hardware" in note
+
+
+def test_an_ensemble_is_only_asked_again(noisy: Path, kdeval: Kdeval) -> None:
+    """Its members are asked anew, each under its own replicate; nothing else is varied."""
+    config = json.loads((noisy / "kdeval.yaml").read_text())
+    members = [
+        {"name": name, "type": "noisy:Noisy", "options": {"name": name}} for name in ("x", "y", "z")
+    ]
+    config["teacher"] = {
+        "name": "three", "type": "ensemble", "combine": "majority", "members": members
+    }  # fmt: skip
+    (noisy / "kdeval.yaml").write_text(json.dumps(config))
+    done = kdeval("aa", "kdeval.yaml")
+    assert done.returncode == 0, done.stderr
+    found = _floor(noisy, "three")
+    (repeat,) = found["conditions"]
+    assert repeat["condition"] == "repeat"
+    assert 0 < repeat["cells"][0]["flips"] < 40
+    assert "an ensemble is only asked again" in found["not_varied"][0]["reason"]
+
+
 def test_recorded_models_cannot_be_varied(recorded_project: Path, kdeval: Kdeval) -> None:
     """Neither alone nor all of them; nothing is written."""
     for arguments in ((), ("--model", "all")):
