@@ -193,10 +193,17 @@ def _wide_row(item: WideToken) -> WideRow:
         sample_id=one_line(item.sample_id, 80),
         position=f"{item.position:,}",
         before=item.before,
-        token=item.token,
+        token=_token(item.token),
         kl=amount(item.kl, "number", 2).text,
-        teacher=item.teacher_top,
-        student=item.student_top,
+        teacher=_token(item.teacher_top),
+        student=_token(item.student_top),
         teacher_sure=number(item.teacher_top_probability, "percent"),
         student_sure=number(item.student_top_probability, "percent"),
     )
+
+
+def _token(text: str | None) -> str | None:
+    """What a token writes, white space made visible."""
+    if text is None or text.strip():
+        return text
+    return text.translate({32: "␣", 10: "⏎", 13: "⏎", 9: "⇥"}) or "no text"

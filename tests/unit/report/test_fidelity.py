@@ -55,7 +55,7 @@ def tokens(name: str = "sentiment", **changes: Any) -> TokenFidelity:
         widest=(
             WideToken(sample_id="s1", position=7, before="<b>before", token="</ins><script>",
                       kl=9.25, teacher_probability=0.99, student_probability=0.0001,
-                      teacher_top="<u>", student_top="|b|", teacher_top_probability=0.99,
+                      teacher_top=" \n", student_top="", teacher_top_probability=0.99,
                       student_top_probability=0.7),
         ),
         bits=BitsPerByte(teacher=interval(0.7), student=interval(0.9), difference=interval(0.2)),
@@ -116,7 +116,7 @@ def test_the_page_shows_every_part(document: ReportDocument) -> None:
     page = report_html(document)
     for words in ("KL at T = 4", "an exact copy of it would reach", "token by token",
                   "Bits per byte of the same text", "half of all KL lies on",
-                  "1025 on", "Where both differ most: 1 token", "Against the previous student",
+                  "1025 on", "␣⏎", "no text", "Where both differ most: 1 token", "Against the previous student",
                   "by chance", "1 of the 5 lost samples"):  # fmt: skip
         assert words.replace(" %", "\u00a0%") in page, words
     assert "<script>in" not in page
