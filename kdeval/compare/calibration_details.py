@@ -25,7 +25,11 @@ from kdeval.stats.calibration.discrimination import confidence_auroc
 from kdeval.stats.calibration.groups import groups_of
 from kdeval.stats.calibration.proper_null import ProperFigures, proper_figures
 from kdeval.stats.calibration.selective import Kept, RiskCoverage, kept_at, risk_coverage
-from kdeval.stats.distillation import DistillationTemperature, distillation_temperature
+from kdeval.stats.distillation import (
+    TEMPERATURES,
+    DistillationTemperature,
+    distillation_temperature,
+)
 from kdeval.stats.interval import Interval
 from kdeval.stats.sharpness import student_temperature
 
@@ -77,6 +81,7 @@ class CalibrationDetails:
         temperature: both distributions over temperatures; None without probabilities of both.
         student_temperature: at which the student alone is closest to the teacher; None likewise.
         clustered: the suite has clusters, which nulls and their p-values do not know of.
+        distilled_at: the distillation temperature of the configuration.
     """
 
     teacher: ConfidenceDetails | None
@@ -86,10 +91,16 @@ class CalibrationDetails:
     temperature: DistillationTemperature | None
     student_temperature: Interval | None
     clustered: bool
+    distilled_at: float | None = None
 
 
 def calibration_details(
-    table: PairTable, chosen: Selection, *, confidence: float, seed: int
+    table: PairTable,
+    chosen: Selection,
+    *,
+    confidence: float,
+    seed: int,
+    distilled_at: float | None = None,
 ) -> CalibrationDetails | None:
     """Of the whole suite; None where neither model tells how sure it was.
 
@@ -98,6 +109,7 @@ def calibration_details(
         chosen: all complete pairs of it.
         confidence: two-sided, of every interval.
         seed: of splits, folds, nulls and resamples.
+        distilled_at: a temperature to look at beside the usual ones.
     """
     found: dict[Side, ConfidenceDetails | None] = {}
     reasons: dict[Side, str | None] = {}
@@ -123,11 +135,13 @@ def calibration_details(
         else distillation_temperature(
             both.teacher, both.student, both.labels, np.random.default_rng(seed),
             clusters=codes, confidence=confidence,
+            temperatures=sorted({*TEMPERATURES, *([distilled_at] if distilled_at else [])}),
         ),
         student_temperature=None
         if both is None
         else student_temperature(both.teacher, both.student, clusters=codes, confidence=confidence),
         clustered=chosen.clusters is not None,
+        distilled_at=distilled_at,
     )  # fmt: skip
 
 

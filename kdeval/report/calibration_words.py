@@ -168,6 +168,12 @@ def temperature_words(found: CalibrationDetails) -> Iterator[str]:
     """Where the student is closest, and how much too sharp or flat it is; a sentence each."""
     if found.temperature is not None:
         yield _closest_words(found.temperature)
+        for step in found.temperature.steps:
+            if step.temperature == found.distilled_at and step.lost is not None:
+                yield (
+                    "At the distillation temperature of the configuration, "
+                    f"T = {step.temperature:g}, it loses {number(step.lost, 'percent')}."
+                )
     if found.student_temperature is not None:
         yield _sharpness_words(found.student_temperature)
 

@@ -75,7 +75,11 @@ def details_of(
                 told = calibration is None
                 if told:
                     calibration = calibration_details(
-                        table, chosen, confidence=confidence, seed=run.manifest.header.seed
+                        table,
+                        chosen,
+                        confidence=confidence,
+                        seed=run.manifest.header.seed,
+                        distilled_at=temperature,
                     )
                 suites.append(
                     SuiteDetails(

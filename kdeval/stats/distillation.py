@@ -12,6 +12,7 @@ distillation, CVPR, for the non-target mass.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +79,7 @@ def distillation_temperature(
     clusters: ArrayLike | None = None,
     confidence: float = 0.95,
     resamples: int = 2000,
+    temperatures: Sequence[float] = TEMPERATURES,
 ) -> DistillationTemperature:
     """The figures at every temperature, and the one at which the student is closest.
 
@@ -92,24 +94,27 @@ def distillation_temperature(
         clusters: Integer codes, shape (n,).
         confidence: Two-sided.
         resamples: Of the bootstrap.
+        temperatures: Rising, each positive.
 
     Raises:
-        ValueError: If shapes differ.
+        ValueError: If shapes differ, or temperatures do not rise from above 0.
     """
     t, s, y = np.asarray(teacher, float), np.asarray(student, float), np.asarray(labels)
     if t.ndim != 2 or t.shape != s.shape or y.shape != t.shape[:1]:
         raise ValueError(f"need two (n, k) and n labels, got {t.shape}, {s.shape}, {y.shape}")
+    if not temperatures or temperatures[0] <= 0 or (np.diff(temperatures) <= 0).any():
+        raise ValueError(f"temperatures must rise from above 0, got {tuple(temperatures)!r}")
     n = len(y)
     if n == 0:
         return _nothing(0, (), confidence, 0, "no samples")
     t, s = (logs - logs.max(axis=1, keepdims=True) for logs in (t, s))
-    columns = [_at(t, s, y, temperature) for temperature in TEMPERATURES]
+    columns = [_at(t, s, y, temperature) for temperature in temperatures]
     entropy, other, kl = (np.stack([item[i] for item in columns], axis=1) for i in range(3))
     told = np.maximum(math.log(t.shape[1]) - entropy, 0.0)
     infinite = int(np.isinf(kl[:, 0]).sum())
     steps = tuple(
         _step(temperature, entropy[:, i], other[:, i], kl[:, i], told[:, i])
-        for i, temperature in enumerate(TEMPERATURES)
+        for i, temperature in enumerate(temperatures)
     )
     if infinite:
         why = f"the student gives 0 to what the teacher holds possible on {infinite:,} samples"
@@ -118,13 +123,13 @@ def distillation_temperature(
         return _nothing(n, steps, confidence, 0, "the teacher is uniform: it says nothing")
     if max(step.lost or 0.0 for step in steps) < _ZERO:
         return _nothing(n, steps, confidence, 0, "the student is equal at every temperature")
-    low, high = _bootstrap(kl, told, as_clusters(clusters, n), rng, resamples, confidence)
+    places = _bootstrap(kl, told, as_clusters(clusters, n), rng, resamples, confidence)
     return DistillationTemperature(
         n=n,
         steps=steps,
-        closest=TEMPERATURES[int(np.argmin(kl.sum(axis=0) / told.sum(axis=0)))],
-        low=low,
-        high=high,
+        closest=temperatures[int(np.argmin(kl.sum(axis=0) / told.sum(axis=0)))],
+        low=None if places is None else temperatures[places[0]],
+        high=None if places is None else temperatures[places[1]],
         confidence=confidence,
         infinite=0,
     )
@@ -171,11 +176,12 @@ def _bootstrap(
     rng: np.random.Generator,
     resamples: int,
     confidence: float,
-) -> tuple[float | None, float | None]:
+) -> tuple[int, int] | None:
+    """Places of the ends among the temperatures; None with a single unit."""
     units = np.arange(len(kl)) if clusters is None else clusters
     count = int(units.max()) + 1
     if count < 2:
-        return None, None
+        return None
     if count > _UNITS:
         units, count = rng.permutation(count)[units] % _UNITS, _UNITS
     sums = [
@@ -188,8 +194,8 @@ def _bootstrap(
     shares = (weights @ sums[0]) / np.maximum(weights @ sums[1], _ZERO)
     places = np.sort(np.argmin(shares, axis=1))
     tail = (1 - confidence) / 2
-    low, high = places[int(tail * (resamples - 1))], places[math.ceil((1 - tail) * (resamples - 1))]
-    return TEMPERATURES[int(low)], TEMPERATURES[int(high)]
+    last = resamples - 1
+    return int(places[int(tail * last)]), int(places[math.ceil((1 - tail) * last)])
 
 
 def _nothing(

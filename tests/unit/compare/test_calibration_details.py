@@ -77,6 +77,11 @@ def test_probabilities_of_both(write_run: WriteRun) -> None:
     assert found.student.calibrator.brier_change.high < 0
     assert found.student_temperature.estimate == pytest.approx(3, rel=1e-3)
     assert found.temperature.n == 800
+    table = load_pairs(write_run(probable(np.random.default_rng(1), 80)))["student", "x", "label"]
+    other = calibration_details(
+        table, selection_of(table), confidence=0.9, seed=0, distilled_at=2.5
+    )
+    assert other.temperature.steps[3].temperature == other.distilled_at == 2.5
     assert [item.asked for item in found.student.kept] == [0.8, 0.9, 0.95]
 
 

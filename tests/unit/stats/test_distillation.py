@@ -84,6 +84,8 @@ def test_what_has_no_closest_temperature_says_why(rng: np.random.Generator) -> N
     assert hard.closest is not None
     empty = distillation_temperature(teacher[:0], teacher[:0], labels[:0], rng)
     assert (empty.n, empty.steps, empty.reason) == (0, (), "no samples")
+    with pytest.raises(ValueError, match="must rise"):
+        distillation_temperature(teacher, teacher, labels, rng, temperatures=(2.0, 1.0))
     with pytest.raises(ValueError, match="n labels"):
         distillation_temperature(teacher, teacher[:, :3], labels, rng)
 

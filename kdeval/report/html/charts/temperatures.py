@@ -18,17 +18,16 @@ def temperature_chart(found: DistillationTemperature, *, title: str, name: str) 
     The interval of the closest temperature is a band, the closest itself a point. None without
     samples.
     """
-    if not found.steps:
+    steps = found.steps
+    if not steps:
         return None
-    rows = [
-        {"T": step.temperature, "other": step.non_target, "lost": step.lost} for step in found.steps
-    ]
+    rows = [{"T": step.temperature, "other": step.non_target, "lost": step.lost} for step in steps]
     known = [value for row in rows for value in (row["other"], row["lost"]) if value is not None]
     highest = min(1.0, max(0.05, 1.05 * max(known)))
     x = {
         "field": "T",
         "type": "quantitative",
-        "scale": {"domain": [1, found.steps[-1].temperature], "nice": False},
+        "scale": {"domain": [steps[0].temperature, steps[-1].temperature], "nice": False},
         "axis": {"title": "temperature", "values": [1, 2, 4, 6, 8, 10], "grid": False},
     }
     y = {
