@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kdeval.compare.calibration_details import CalibrationDetails, ConfidenceDetails
+from kdeval.compare.calibration_details import CalibrationDetails
 from kdeval.compare.comparison import ALL, Cell, Comparison
 from kdeval.report.calibration_words import (
-    MEASURES,
     details_by_suite,
-    figure_words,
-    kept_words,
-    measure,
-    null_words,
-    p_words,
     source_words,
     temperature_words,
 )
 from kdeval.report.details import StudentDetails, SuiteDetails
+from kdeval.report.html.calibration_measures import MeasureRow, Sides, kept_rows, measure_rows
 from kdeval.report.html.calibration_tables import (
     CalibratorRow,
     ClassTable,
@@ -31,25 +26,13 @@ from kdeval.report.html.charts.drawing import ACCENT, INK, Chart
 from kdeval.report.html.charts.reliability import reliability_chart
 from kdeval.report.html.charts.risk_coverage import risk_coverage_chart
 from kdeval.report.html.charts.temperatures import temperature_chart
-from kdeval.report.html.figures import Figure, measured
 from kdeval.report.html.scores import CalibrationRow, calibration_rows
-from kdeval.report.numbers import UNKNOWN, counted, interval_text, number
+from kdeval.report.numbers import counted, interval_text
 from kdeval.report.plain_text import one_line
 
-__all__ = ["CalibrationView", "MeasureRow", "calibration_views", "calibrations_left_out"]
+__all__ = ["CalibrationView", "calibration_views", "calibrations_left_out"]
 
 _MOST_SUITES = 8
-_Sides = tuple[ConfidenceDetails | None, ConfidenceDetails | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureRow:
-    """One figure of both models; `meaning` explains it."""
-
-    name: str
-    meaning: str
-    teacher: Figure
-    student: Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +106,7 @@ def _cell(student: Comparison, suite: str) -> Cell | None:
 def _view(suite: str, item: SuiteDetails | None, student: Comparison, name: str) -> CalibrationView:
     cell = _cell(student, suite)
     found = None if item is None else item.calibration
-    sides: _Sides = (None, None) if found is None else (found.teacher, found.student)
+    sides: Sides = (None, None) if found is None else (found.teacher, found.student)
     temperature = None if found is None else found.temperature
     return CalibrationView(
         suite=suite,
@@ -141,8 +124,8 @@ def _view(suite: str, item: SuiteDetails | None, student: Comparison, name: str)
             name=f"{name}-temperature",
         ),
         temperature_words=() if found is None else tuple(temperature_words(found)),
-        measures=_measures(sides),
-        kept=_kept(sides),
+        measures=measure_rows(sides),
+        kept=kept_rows(sides),
         notes=() if found is None else _notes(found, student),
         differences="" if cell is None else _paired(cell),
         calibrators=calibrator_rows(sides, (student.teacher, student.student)),
@@ -177,84 +160,6 @@ def _diagrams(
         for index, (model, bins, colour) in enumerate(sides)
         if bins
     )
-
-
-def _measures(sides: _Sides) -> tuple[MeasureRow, ...]:
-    if sides == (None, None):
-        return ()
-    samples = [Figure(text=UNKNOWN if side is None else f"{side.figures.n:,}") for side in sides]
-    right, claimed = (
-        [
-            Figure(text=UNKNOWN if side is None else number(getattr(side.figures, key), "percent"))
-            for side in sides
-        ]
-        for key in ("accuracy", "mean_confidence")
-    )
-    rows = [
-        MeasureRow(name=name, meaning=name, teacher=teacher, student=own)
-        for name, (teacher, own) in (
-            ("samples", samples),
-            ("share right", right),
-            ("mean confidence", claimed),
-        )
-    ]
-    for key, (name, meaning) in MEASURES.items():
-        teacher, student = (_beside(key, side) for side in sides)
-        if (teacher.text, student.text) != (UNKNOWN, UNKNOWN):
-            rows.append(MeasureRow(name=name, meaning=meaning, teacher=teacher, student=student))
-    return tuple(rows)
-
-
-def _beside(name: str, side: ConfidenceDetails | None) -> Figure:
-    """The figure with what a perfectly calibrated model shows."""
-    found = None if side is None else measure(side, name)
-    if found is None:
-        return Figure(text=UNKNOWN)
-    null = null_words(name, found)
-    return Figure(
-        text=figure_words(name, found),
-        ends=f"perfect {null}, {p_words(found)}" if null else "",
-        value=found.estimate,
-        reason=found.reason or "",
-    )
-
-
-def _kept(sides: _Sides) -> tuple[MeasureRow, ...]:
-    asked = next((side.kept for side in sides if side is not None), ())
-    rows = []
-    for index, item in enumerate(asked):
-        share = number(item.asked, "percent", 0)
-        teacher, student = (
-            Figure(text=UNKNOWN) if side is None else _split(kept_words(side.kept[index]))
-            for side in sides
-        )
-        rows.append(
-            MeasureRow(
-                name=f"right, {share} kept",
-                meaning=f"share right among the {share} most confident answers",
-                teacher=teacher,
-                student=student,
-            )
-        )
-    if asked:
-        teacher, student = (
-            Figure(text=UNKNOWN) if side is None else measured(side.auroc, "percent")
-            for side in sides
-        )
-        rows.append(
-            MeasureRow(
-                name="AUROC, interval",
-                meaning=MEASURES["auroc"][1],
-                teacher=teacher,
-                student=student,
-            )
-        )
-    return tuple(rows)
-
-
-def _split(written: str) -> Figure:
-    text, bracket, ends = written.partition(" [")
-    return Figure(text=text, ends=bracket.strip() + ends)
 
 
 def _notes(found: CalibrationDetails, student: Comparison) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kdeval.compare.calibration_details import ConfidenceDetails
 from kdeval.report.calibration_words import null_words, p_words, parameter_words
+from kdeval.report.html.calibration_measures import Sides
 from kdeval.report.html.figures import Figure, amount, measured
 from kdeval.report.numbers import UNKNOWN, number
 from kdeval.report.plain_text import one_line
@@ -26,7 +26,6 @@ __all__ = [
 ]
 
 _MOST_CLASSES = 20
-_Sides = tuple[ConfidenceDetails | None, ConfidenceDetails | None]
 _PARTS = (
     ("reliability", "how wrong the probabilities are; 0 for a calibrated model"),
     ("resolution", "how far they tell samples apart; high is best"),
@@ -94,7 +93,7 @@ class TemperatureRow:
     closest: bool
 
 
-def calibrator_rows(sides: _Sides, models: tuple[str, str]) -> tuple[CalibratorRow, ...]:
+def calibrator_rows(sides: Sides, models: tuple[str, str]) -> tuple[CalibratorRow, ...]:
     """Of the models whose confidence is known."""
     return tuple(
         _calibrator_row(model, side.calibrator)
@@ -134,7 +133,7 @@ def _change(before: BinaryFigures | None, after: BinaryFigures | None, name: str
     return Figure(text=written, ends=ends)
 
 
-def part_rows(sides: _Sides) -> Iterator[tuple[str, str, Figure, Figure]]:
+def part_rows(sides: Sides) -> Iterator[tuple[str, str, Figure, Figure]]:
     """Name, meaning, teacher's and student's part of the Brier score; nothing without any."""
     parts = [None if side is None else side.parts for side in sides]
     if parts == [None, None]:
@@ -147,7 +146,7 @@ def part_rows(sides: _Sides) -> Iterator[tuple[str, str, Figure, Figure]]:
         yield name, meaning, teacher, student
 
 
-def class_table(sides: _Sides) -> ClassTable | None:
+def class_table(sides: Sides) -> ClassTable | None:
     """None where no class has the samples, or classes have no names."""
     tables = [None if side is None else side.classes for side in sides]
     teacher, student = tables
