@@ -62,6 +62,7 @@ class RulePlan:
             (`kdeval run --until-decided`); None also for strict rules, whose looks cost more.
         most_with_looks: and at most.
         assumed: what the number rests on, in words.
+        score_is_share: its score is written in percent.
     """
 
     rule: str
@@ -85,6 +86,7 @@ class RulePlan:
     most_with_looks: int | None
     assumed: str
     reason: str | None
+    score_is_share: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

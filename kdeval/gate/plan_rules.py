@@ -155,6 +155,7 @@ def _planned(
         most_with_looks=None if looks is None else max(looks[1], min_n),
         assumed=needs.assumed,
         reason=None if needed is not None else _wrong_side(target, needs),
+        score_is_share=target.share,
     )
     return PlannedRule(plan=plan, needs=needs)
 

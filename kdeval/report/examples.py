@@ -116,6 +116,7 @@ def examples_of(
     columns = ["suite", "sample_id", "student", "metric", *_SCORES, *_CONFIDENCES]
     pairs = run.pairs(columns + (_OUTPUTS if include_text else []))
     pairs = pairs[pairs["teacher_score"].notna() & pairs["student_score"].notna()]
+    pairs = pairs[~_shown_by_another(pairs, run)]
     kinds = _kinds(pairs, run)
     chosen = {
         (student, kind): _draw(
@@ -129,6 +130,20 @@ def examples_of(
     }
     samples = _samples(run, [rows for rows, _ in chosen.values()], include_text)
     return tuple(_student(student, chosen, samples) for student in students)
+
+
+def _shown_by_another(pairs: pd.DataFrame, run: RunDirectory) -> pd.Series[bool]:
+    """Rows by a metric that scores sets, in suites with one that scores samples too."""
+    metrics = run.manifest.metrics
+    hidden = {
+        (suite.name, name)
+        for suite in run.manifest.suites
+        for name in suite.metrics
+        if metrics[name].aggregation != "mean"
+        and any(metrics[other].aggregation == "mean" for other in suite.metrics)
+    }
+    keys = zip(pairs["suite"].astype(str), pairs["metric"].astype(str), strict=True)
+    return pd.Series([key in hidden for key in keys], index=pairs.index, dtype=bool)
 
 
 def _kinds(pairs: pd.DataFrame, run: RunDirectory) -> pd.Series[str]:

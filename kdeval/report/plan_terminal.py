@@ -103,7 +103,7 @@ def _needs(rule: RulePlan) -> str:
 def _shows(rule: RulePlan) -> str:
     if rule.detectable is None:
         return UNKNOWN
-    unit = unit_of(rule.metric, share=True)
+    unit = unit_of(rule.metric, share=rule.score_is_share)
     return number(rule.detectable, unit, enough_digits(rule.limit, (), unit))
 
 

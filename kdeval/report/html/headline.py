@@ -26,7 +26,8 @@ __all__ = ["DEFINITIONS", "Headline", "headlines"]
 DEFINITIONS = {
     "retention": (
         "Retention: the student's score divided by the teacher's on the same samples. 98 % says "
-        "that of every 100 points of the teacher's score the student keeps 98."
+        "that of every 100 points of the teacher's score the student keeps 98. Where lower is "
+        "better it is the teacher's score divided by the student's, so below 100 % is a loss."
     ),
     "worst": (
         "Worst slice: the slice with the lowest retention. The lowest of many estimates is partly "

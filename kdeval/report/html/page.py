@@ -121,7 +121,7 @@ def _student(document: ReportDocument, student: Comparison, index: int) -> Stude
         verdict=verdict_view(document, student),
         headlines=headlines(document, student),
         rows=score_rows(document, student),
-        forests=forest_views(student, name=name),
+        forests=forest_views(student, name=name, metrics=document.metrics),
         forests_left_out=forests_left_out(student),
         flips=flip_views(student),
         previous=previous_view(document.previous_for(student.student)),

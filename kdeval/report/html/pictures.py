@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kdeval.compare.comparison import Cell, Comparison
+from kdeval.records import Metric
 from kdeval.report.details import StudentDetails
 from kdeval.report.document import ReportDocument
 from kdeval.report.html.charts.drawing import Chart
@@ -38,13 +39,20 @@ class ForestView:
     forest: Forest
 
 
-def forest_views(student: Comparison, *, name: str) -> tuple[ForestView, ...]:
+def forest_views(
+    student: Comparison, *, name: str, metrics: Mapping[str, Metric] | None = None
+) -> tuple[ForestView, ...]:
     """Of the first suites that have slices."""
     views: list[ForestView] = []
     for index, cells in enumerate(_plottable(student)[:_MOST_SUITES]):
-        found = forest(cells, name=f"{name}-forest-{index}")
+        first = cells[0]
+        metric = (metrics or {}).get(first.metric)
+        found = forest(
+            cells,
+            name=f"{name}-forest-{index}",
+            higher_is_better=metric is None or metric.higher_is_better,
+        )
         if found is not None:
-            first = cells[0]
             views.append(ForestView(suite=first.suite, metric=first.metric, forest=found))
     return tuple(views)
 

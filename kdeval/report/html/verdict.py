@@ -140,10 +140,13 @@ def _missing(
             f"({counted(missing.teacher_errors, 'teacher error')}, "
             f"{counted(missing.student_errors, 'student error')}, {missing.unscored:,} unscored).",
         )
-    for cell in student.cells:
-        found = cell.calibration
-        if cell.slice == ALL and found is not None and found.reason is not None:
-            yield Statement(cell.suite, f"no calibration, {found.reason}.")
+    without = {
+        (cell.suite, cell.calibration.reason): None
+        for cell in student.cells
+        if cell.slice == ALL and cell.calibration is not None and cell.calibration.reason
+    }
+    for suite, reason in without:
+        yield Statement(suite, f"no calibration, {reason}.")
     for line in warning_lines(document.noise, student):
         yield Statement("Below the noise floor", f"{line}.")
     if student.latency is None:

@@ -30,10 +30,16 @@ class Forest:
     left_out: int
 
 
-def forest(cells: Sequence[Cell], *, name: str) -> Forest | None:
+def forest(cells: Sequence[Cell], *, name: str, higher_is_better: bool = True) -> Forest | None:
     """Of the cells of one suite and metric, the whole suite first, then the lowest retention.
 
     None when fewer than two of them have a retention.
+
+    Args:
+        cells: of one suite and metric.
+        name: of the drawing, its own in the page.
+        higher_is_better: direction of the metric; where lower is better, the ratio is the
+            teacher's score over the student's.
     """
     known = [cell for cell in cells if cell.retention.estimate is not None]
     if len(known) < 2:
@@ -45,14 +51,29 @@ def forest(cells: Sequence[Cell], *, name: str) -> Forest | None:
         "a point with its interval for each slice; the table above has the same figures"
     )
     return Forest(
-        wide=draw(_spec(shown, width=470, wide=True), title=title, name=f"{name}-wide"),
-        narrow=draw(_spec(shown, width=165, wide=False), title=title, name=f"{name}-narrow"),
+        wide=draw(
+            _spec(shown, 470, _axis(higher_is_better, wide=True), wide=True),
+            title=title,
+            name=f"{name}-wide",
+        ),
+        narrow=draw(
+            _spec(shown, 165, _axis(higher_is_better, wide=False), wide=False),
+            title=title,
+            name=f"{name}-narrow",
+        ),
         without_retention=len(cells) - len(known),
         left_out=len(known) - len(shown),
     )
 
 
-def _spec(cells: Sequence[Cell], *, width: int, wide: bool) -> dict[str, Any]:
+def _axis(higher_is_better: bool, *, wide: bool) -> str:
+    student, teacher = ("student's score", "teacher's") if wide else ("student", "teacher")
+    if higher_is_better:
+        return f"{student} ÷ {teacher}"
+    return "teacher's score ÷ student's" if wide else "teacher ÷ student"
+
+
+def _spec(cells: Sequence[Cell], width: int, axis: str, *, wide: bool) -> dict[str, Any]:
     rows = [_row(index, cell, wide) for index, cell in enumerate(cells)]
     ends = [min(row[end], _SCALE[1]) for row in rows for end in ("low", "high")]
     domain = domain_around(ends, include=(1.0,), within=_SCALE)
@@ -65,7 +86,7 @@ def _spec(cells: Sequence[Cell], *, width: int, wide: bool) -> dict[str, Any]:
         "axis": {
             "format": ".0%",
             "tickCount": 6 if wide else 3,
-            "title": "student's score ÷ teacher's" if wide else "student ÷ teacher",
+            "title": axis,
             "orient": "bottom",
         },
     }
