@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kdeval.compare.selection import Selection
 
 __all__ = ["repeated_by_chance"]
+
+IntArray = NDArray[np.int64]
 
 
 def repeated_by_chance(chosen: Selection) -> float | None:
@@ -26,13 +29,20 @@ def repeated_by_chance(chosen: Selection) -> float | None:
     if (references < 0).any():
         return None
     width = int(max(teacher.max(), student.max())) + 1
-    given, counts = np.unique(references * width + student, return_counts=True)
     sizes = np.bincount(references)
     others = sizes[references[wrong]] - 1
     if (others == 0).any():
         return None
     wanted = references[wrong] * width + teacher[wrong]
-    places = np.minimum(np.searchsorted(given, wanted), len(given) - 1)
-    same = np.where(given[places] == wanted, counts[places], 0)
+    same = _counts(references * width + student, wanted, len(sizes) * width)
     same = same - (student[wrong] == teacher[wrong])
     return float((same / others).mean())
+
+
+def _counts(codes: IntArray, wanted: IntArray, most: int) -> IntArray:
+    """How often each wanted code occurs; codes lie below `most`."""
+    if most <= 4 * len(codes):
+        return np.bincount(codes, minlength=most)[wanted]
+    given, counts = np.unique(codes, return_counts=True)
+    places = np.minimum(np.searchsorted(given, wanted), len(given) - 1)
+    return np.where(given[places] == wanted, counts[places], 0)

@@ -117,9 +117,9 @@ def _hall_t(rest: FloatArray, u: FloatArray, estimate: float) -> Callable[[float
     n = len(rest)
     mean_r, mean_u = float(rest.mean()), float(u.mean())
     r, v = rest - mean_r, u - mean_u
-    second = (float((r * r).mean()), -2 * float((r * v).mean()), float((v * v).mean()))
-    third = (float((r**3).mean()), -3 * float((r * r * v).mean()),
-             3 * float((r * v * v).mean()), -float((v**3).mean()))  # fmt: skip
+    rr, vv = r * r, v * v
+    second = (float(rr.mean()), -2 * float(r @ v) / n, float(vv.mean()))
+    third = (float(rr @ r) / n, -3 * float(rr @ v) / n, 3 * float(r @ vv) / n, -float(vv @ v) / n)
 
     def statistic(theta: float) -> float:
         delta = theta - estimate

@@ -144,3 +144,15 @@ def test_a_damaged_file_counts_as_none(run: RunDirectory, tmp_path: Path) -> Non
     assert read_settings(run.path) is not None
     (run.path / "texts.parquet").write_bytes(b"no parquet")
     assert read_settings(run.path) is None
+
+
+def test_texts_of_one_cluster_count_once(write_run: Any) -> None:
+    """Clusters of the suite are those of the texts; a text without one is its own."""
+    rows = [{"ref": "a", "teacher": "a", "student": "a", "cluster": f"c{i // 3}"} for i in range(9)]
+    made: RunDirectory = write_run([*rows, {"ref": "a", "teacher": "a", "student": "a"}],
+                                   labels=None)  # fmt: skip
+    write(made, [[float(1 + i // 3)] * (2 + i % 2) for i in range(10)])
+    found = one(made)
+    kl = found.apart[0].kl
+    assert (kl.n, kl.clusters) == (10, 4)
+    assert found.bits.difference.clusters == 4

@@ -116,8 +116,9 @@ def test_the_page_shows_every_part(document: ReportDocument) -> None:
     page = report_html(document)
     for words in ("KL at T = 4", "an exact copy of it would reach", "token by token",
                   "Bits per byte of the same text", "half of all KL lies on",
-                  "1025 on", "␣⏎", "no text", "Where both differ most: 1 token", "Against the previous student",
-                  "by chance", "1 of the 5 lost samples"):  # fmt: skip
+                  "1025 on", "␣⏎", "no text", "Where both differ most: 1 token",
+                  "Against the previous student", "by chance",
+                  "1 of the 5 lost samples"):  # fmt: skip
         assert words.replace(" %", "\u00a0%") in page, words
     assert "<script>in" not in page
     assert "</ins><script>" not in page
