@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kdeval.compare.comparison import ALL, Comparison
-from kdeval.compare.noise_floor import NoiseFloor, SelfDifference
+from kdeval.compare.noise_floor import NoiseFloor
+from kdeval.compare.self_difference import SelfDifference
 from kdeval.report.noise import SelfNoise
 from kdeval.report.noise_words import (
     ceiling_lines,

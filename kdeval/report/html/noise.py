@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kdeval.compare.comparison import ALL
-from kdeval.compare.noise_floor import NoiseFloor, SelfDifference
+from kdeval.compare.noise_floor import NoiseFloor
+from kdeval.compare.self_difference import SelfDifference
 from kdeval.report.document import ReportDocument
 from kdeval.report.html.figures import Figure, measured, tally
 from kdeval.report.noise_words import (
