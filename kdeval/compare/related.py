@@ -15,7 +15,7 @@ from kdeval.compare.series import series_figures
 from kdeval.compare.sheet import ScoreSheet, score_sheet
 from kdeval.compare.transfer import transfers
 from kdeval.compare.transfer_figures import Transfer
-from kdeval.store.run_directory import RunDirectory
+from kdeval.store.run_directory import RunDirectory, RunManifest
 
 __all__ = ["Related", "related"]
 
@@ -53,13 +53,12 @@ def related(
         or members is not None
     )
     sheets = _sheets(run, tables) if wanted else []
+    rivals = _rivals(manifest, students)
     return Related(
         between=tuple(
-            standings(
-                sheet, students, metric=manifest.metrics[sheet.metric], confidence=confidence
-            )
+            standings(sheet, rivals, metric=manifest.metrics[sheet.metric], confidence=confidence)
             for sheet in sheets
-            if len(students) > 1
+            if len(rivals) > 1
         ),
         series=tuple(
             series_figures(
@@ -69,7 +68,8 @@ def related(
             for entry in manifest.series
         ),
         transfers=transfers(
-            manifest.suites, sheets=sheets, students=students, metrics=manifest.metrics,
+            manifest.suites, sheets=sheets, students=students,
+            rivals=[item.student for item in rivals], metrics=manifest.metrics,
             confidence=confidence,
         ),
         ensembles=ensemble_figures(
@@ -77,6 +77,20 @@ def related(
             confidence=confidence,
         ),
     )  # fmt: skip
+
+
+def _rivals(manifest: RunManifest, students: Sequence[Comparison]) -> list[Comparison]:
+    """The students that stand against each other: of a series of checkpoints only the last.
+
+    The others are compared in their series, and so many more claims would drown the rest.
+    """
+    earlier = {
+        name
+        for entry in manifest.series
+        if entry.kind == "checkpoints"
+        for name in entry.members[:-1]
+    }
+    return [item for item in students if item.student not in earlier]
 
 
 def _sheets(

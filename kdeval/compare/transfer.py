@@ -25,6 +25,7 @@ def transfers(
     *,
     sheets: Iterable[ScoreSheet],
     students: Sequence[Comparison],
+    rivals: Sequence[str],
     metrics: Mapping[str, Metric],
     confidence: float,
 ) -> tuple[Transfer, ...]:
@@ -34,6 +35,7 @@ def transfers(
         suites: of the run, with their roles.
         sheets: one a suite and metric.
         students: each compared with the teacher.
+        rivals: names of those that are ranked.
         metrics: those that are a mean of samples' scores count.
         confidence: of each interval, and of all claims on the ranking together.
     """
@@ -45,7 +47,7 @@ def transfers(
                 both = (by_place.get((benchmark.name, name)), by_place.get((production.name, name)))
                 if both[0] is None or both[1] is None or metrics[name].aggregation != "mean":
                     continue
-                found.append(_transfer(both[0], both[1], students, confidence))
+                found.append(_transfer(both[0], both[1], students, rivals, confidence))
     return tuple(found)
 
 
@@ -53,13 +55,10 @@ def _transfer(
     benchmark: ScoreSheet,
     production: ScoreSheet,
     students: Sequence[Comparison],
+    rivals: Sequence[str],
     confidence: float,
 ) -> Transfer:
-    names = [
-        item.student
-        for item in students
-        if item.student in benchmark.scores and item.student in production.scores
-    ]
+    names = [name for name in rivals if name in benchmark.scores and name in production.scores]
     ranking = _ranking(benchmark, production, names, confidence)
     return Transfer(
         benchmark=benchmark.suite,

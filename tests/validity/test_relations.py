@@ -158,7 +158,8 @@ def test_the_ranking_survives_only_where_it_is_shown(here, there, asymptotic) ->
         scores = (correlated(rng, here, 200), correlated(rng, there, 150))
         (found,) = transfers(
             suites, sheets=[sheet(scores[0], "b"), sheet(scores[1], "p")],
-            students=[student(name) for name in names], metrics={"m": METRIC}, confidence=0.9,
+            students=[student(name) for name in names], rivals=names, metrics={"m": METRIC},
+            confidence=0.9,
         )  # fmt: skip
         signs = {"kept": 1, "reversed": -1}
         wrong += any(

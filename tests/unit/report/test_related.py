@@ -21,7 +21,7 @@ from kdeval.store.run_directory import RunDirectory, SeriesEntry
 from .conftest import runs  # type: ignore[import-not-found]
 
 _SERIES = (
-    SeriesEntry(name="epochs", kind="checkpoints", members=("one", "two"), steps=(100.0, 200.0)),
+    SeriesEntry(name="epochs", kind="checkpoints", members=("zero", "two"), steps=(100.0, 200.0)),
     SeriesEntry(name="line", kind="chain", members=("big", "one", "two")),
     SeriesEntry(name="bits", kind="ladder", members=("one", "two", "three")),
     SeriesEntry(name="targets", kind="labels", members=("one", "two")),
@@ -39,7 +39,12 @@ def document(tmp_path: Path) -> ReportDocument:
         runs.SuiteScores(
             name=name,
             teacher=_scores(240, 20),
-            students={"one": _scores(240, a), "two": _scores(240, b), "three": _scores(240, 2)},
+            students={
+                "zero": _scores(240, a),
+                "one": _scores(240, a),
+                "two": _scores(240, b),
+                "three": _scores(240, 2),
+            },
             domains=["news" if index % 3 else "tweets" for index in range(240)],
             texts=[f"{name} {index:06d}" for index in range(240)],
             probabilities=(0.8, 0.7),
@@ -91,6 +96,14 @@ def test_the_page_draws_the_curve_and_links_the_sections(document: ReportDocumen
     for anchor in ("students", "series", "transfer"):
         assert f'<section id="{anchor}"' in page
         assert f'href="#{anchor}"' in page
+
+
+def test_earlier_checkpoints_stand_in_their_series_only(document: ReportDocument) -> None:
+    """Every student has a gap; of the checkpoints only the last is ranked."""
+    assert [item.student for item in document.transfers[0].gaps] == ["zero", "one", "two", "three"]
+    assert all(found.students == ("one", "two", "three") for found in document.between)
+    ranked = {name for item in document.transfers[0].ranking for name in (item.first, item.second)}
+    assert ranked == {"one", "two", "three"}
 
 
 def test_a_table_has_a_cell_a_heading(document: ReportDocument) -> None:

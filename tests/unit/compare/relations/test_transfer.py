@@ -53,6 +53,7 @@ def transfer_of(make_sheet, make_student):
             students.append(replace(make_student(name), cells=cells))
         return transfers(
             (entry("b", roles[0]), entry("p", roles[1])), sheets=sheets, students=students,
+            rivals=[item.student for item in students],
             metrics={"m": METRIC}, confidence=0.95,
         )  # fmt: skip
 
