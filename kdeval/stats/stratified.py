@@ -103,7 +103,7 @@ def _multiplier(
         high *= 4
         if high > _LARGEST_MULTIPLIER:
             return None
-    return float(brentq(excess, 0.0, high, xtol=1e-14 * high, rtol=1e-10))
+    return float(brentq(excess, 0.0, high, xtol=1e-12 * high, rtol=1e-9))
 
 
 def _masses(
@@ -128,7 +128,7 @@ def _masses(
         slope = np.divide(terms**2, counts, out=np.zeros_like(counts), where=counts > 0).sum(axis=1)
         step = np.where(total > 1, (total - 1) * total / slope, 0.0)
         shift += step
-        if (step <= 1e-14 * (shift + multiplier)).all():
+        if (step <= 1e-13 * (shift + multiplier)).all():
             break
     masses: FloatArray = np.divide(
         counts, shift[:, None] + lifted, out=np.zeros_like(counts), where=counts > 0

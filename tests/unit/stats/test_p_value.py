@@ -20,7 +20,7 @@ def pair(counts):
 )
 @settings(max_examples=150, deadline=None)
 def test_it_rejects_where_the_bound_clears(counts, threshold, level, clustered) -> None:
-    """Rejected at 1 - level exactly where the one-sided lower bound lies at or above the threshold."""
+    """Rejected at 1 - level exactly where the lower bound lies at or above the threshold."""
     t, s = pair(counts)
     codes = np.arange(len(t)) % 7 if clustered and len(t) > 14 else None
     p = retention_p_value(t, s, threshold=threshold, clusters=codes)
