@@ -98,3 +98,18 @@ def test_free_text_has_no_chance(write_run: Any) -> None:
     run = write_run(rows, labels=None)
     [table] = load_pairs(run).values()
     assert repeated_by_chance(selection_of(table)) is None
+
+
+@pytest.mark.parametrize("labels", [3, 40])
+def test_chance_by_hand(labels: int) -> None:
+    """Against a plain loop over the samples, with few labels and with many."""
+    rng = np.random.default_rng(labels)
+    reference = np.concatenate([np.arange(labels), rng.integers(0, labels, 60), np.arange(labels)])
+    teacher, student = rng.integers(0, 3 * labels, (2, len(reference)))
+    chosen = _Chosen(reference, teacher, student)
+    shares = []
+    for row in np.flatnonzero(teacher != reference):
+        others = (reference == reference[row]) & (np.arange(len(reference)) != row)
+        shares.append((student[others] == teacher[row]).mean())
+    found = repeated_by_chance(chosen)  # type: ignore[arg-type]
+    assert found == pytest.approx(np.mean(shares))
