@@ -144,7 +144,15 @@ def _plan(
     limit: int | None,
     search: Sequence[Path],
 ) -> _Plan:
-    alone = config.model_copy(update={"teacher": item, "students": [], "latency_probe": False})
+    alone = config.model_copy(
+        update={
+            "teacher": item,
+            "students": [],
+            "series": [],
+            "token_fidelity": None,
+            "latency_probe": False,
+        }
+    )
     inputs = prepare(alone, limit=limit, search=search)
     kinds = [suite.kind for suite in inputs.suites]
     variants, not_varied = variants_of(
