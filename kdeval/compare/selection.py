@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+_NO_ANSWERS = ("likelihood", "retrieval")
+"""Kinds whose outputs do not agree or differ as answers do: a given text, a list of documents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,7 @@ def selection_of(table: PairTable, slice: str = ALL) -> Selection:
     rows = np.flatnonzero(chosen & table.complete)
     teacher, student = (codes[rows] for codes in table.outputs)
     answered = len(rows) > 0 and bool((teacher >= 0).all() and (student >= 0).all())
+    answered &= table.kind not in _NO_ANSWERS
     return Selection(
         teacher=table.scores("teacher")[rows],
         student=table.scores("student")[rows],

@@ -65,6 +65,7 @@ def test_a_perplexity_is_that_of_torch(tmp_path: Path) -> None:
         size = sum(len(text.encode()) for text in TEXTS)
         assert bits.student_score.estimate == pytest.approx(nats / math.log(2) / size, rel=1e-4)
         assert perplexity.difference.estimate is not None
+        assert perplexity.agreement is None
 
 
 def _nats(folder: Path, context: str) -> tuple[float, int]:
@@ -173,6 +174,7 @@ def test_a_whole_run_of_embedders(tmp_path: Path, tiny_bert: Path) -> None:
     recall = found.cell(suite="search", metric="recall@1")
     assert recall is not None
     assert recall.n == 40
+    assert recall.agreement is None
     assert recall.teacher_score.estimate == 1
     assert recall.teacher_score.method.startswith("Wilson")
     assert found.cell(suite="search", metric="ndcg@3").student_score.estimate <= 1
