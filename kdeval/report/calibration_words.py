@@ -206,12 +206,12 @@ def _sharpness_words(found: Interval) -> str:
 def calibration_lines(
     details: StudentDetails | None, student: Comparison, *, brief: bool = False
 ) -> Iterator[str]:
-    """Lines for each suite: errors beside their nulls, ranking, calibrators, temperatures.
+    """Lines for each suite: calibrators and temperatures, or what a terminal has room for.
 
     Args:
         details: of the student.
         student: its comparison.
-        brief: only the debiased error, the ranking and how sharp the student is.
+        brief: instead the debiased error, the ranking and how sharp the student is.
     """
     for suite, item in details_by_suite(details).items():
         found = item.calibration
@@ -220,7 +220,7 @@ def calibration_lines(
         sides = ((student.teacher, found.teacher), (student.student, found.student))
         for model, side in sides:
             if side is not None:
-                words = _brief_words(side) if brief else _side_words(side)
+                words = _brief_words(side) if brief else calibrator_words(side.calibrator)
                 yield f"{suite}, {model}: {words}"
         for sentence in tuple(temperature_words(found))[-1 if brief else 0 :]:
             yield f"{suite}: {sentence}"
@@ -233,16 +233,6 @@ def _brief_words(side: ConfidenceDetails) -> str:
         first = side.kept[0]
         share = number(first.asked, "percent", 0)
         parts.append(f"{share} most confident: right {kept_words(first)}")
-    return "; ".join(parts)
-
-
-def _side_words(side: ConfidenceDetails) -> str:
-    parts = list(_figures(side, ("debiased_l2", "smooth_ece", "ks", "aurc")))
-    parts.append(f"AUROC of confidence {interval_text(side.auroc, 'percent')}")
-    kept = [f"{number(item.asked, 'percent', 0)}: {kept_words(item)}" for item in side.kept]
-    if kept:
-        parts.append(f"right when only the most confident are kept, {', '.join(kept)}")
-    parts.append(calibrator_words(side.calibrator))
     return "; ".join(parts)
 
 

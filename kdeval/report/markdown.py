@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from kdeval.compare.comparison import Cell, Comparison, ModelCalibration
+from kdeval.compare.comparison import Cell, Comparison
 from kdeval.gate.ledger import ErrorLedger
-from kdeval.report.calibration_words import calibration_lines
+from kdeval.report.calibration_markdown import calibration_blocks
 from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
 from kdeval.report.fidelity_words import fidelity_lines
@@ -22,7 +22,6 @@ from kdeval.report.numbers import (
     difference_unit,
     interval_text,
     number,
-    p_value_text,
     score_unit,
 )
 from kdeval.report.overall import overall_notes, overall_rows, overall_title
@@ -62,7 +61,7 @@ def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[B
             yield Block(head="\n".join(f"- {reason}" for reason in reasons))
     yield from _noise_blocks(document, student)
     yield from _previous_blocks(document, student)
-    yield from _calibration_blocks(document, student)
+    yield from calibration_blocks(document, student)
     yield from _fidelity_blocks(document, student)
     yield from _speed_blocks(document, student)
 
@@ -80,7 +79,10 @@ def _overall_blocks(student: Comparison, level: str) -> Iterator[Block]:
 
 def _noise_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
     lines = [
-        *(f"- ⚠ below the noise floor: {text(line)}" for line in warning_lines(document.noise, student)),
+        *(
+            f"- ⚠ below the noise floor: {text(line)}"
+            for line in warning_lines(document.noise, student)
+        ),
         *(f"- {text(line)}" for line in ceiling_lines(document.noise, student)),
     ]
     if lines:
@@ -160,77 +162,6 @@ def _fidelity_blocks(document: ReportDocument, student: Comparison) -> Iterator[
             rows=tuple(f"- {text(line)}" for line in lines),
             what="suites",
         )
-
-
-def _calibration_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
-    lines = tuple(calibration_lines(document.details_for(student.student), student))
-    yield from _calibration_table(student)
-    if lines:
-        yield Block(
-            head="How far confidence can be believed\n",
-            rows=tuple(f"- {text(line)}" for line in lines),
-            what="lines",
-        )
-
-
-def _calibration_table(student: Comparison) -> Iterator[Block]:
-    rows: list[list[str]] = []
-    seen: set[tuple[str, str]] = set()
-    for cell in student.cells:
-        if cell.calibration is None or (cell.suite, cell.slice) in seen:
-            continue
-        seen.add((cell.suite, cell.slice))
-        sides = (("teacher", cell.calibration.teacher), ("student", cell.calibration.student))
-        for role, side in sides:
-            if side is not None:
-                rows.append([code(cell.suite), code(cell.slice), role, *_calibration_row(side)])
-        rows.extend(_difference_rows(cell))
-    if not rows:
-        return
-    header = ["suite", "slice", "model", "n", "right", "confidence", "ECE (perfect: p)", "Brier"]
-    header += ["log-loss", "temperature", "ECE scaled (before)"]
-    yield table(header, rows, left=3, title="Calibration, lower is better")
-
-
-def _calibration_row(side: ModelCalibration) -> list[str]:
-    log_loss = number(side.log_loss, "number", 3)
-    if side.infinite_log_losses:
-        log_loss = f"{counted(side.infinite_log_losses, 'reference')} at probability 0"
-    scaled = UNKNOWN
-    if side.ece_scaled is not None:
-        before = number(side.ece_unscaled, "number", 3)
-        scaled = f"{number(side.ece_scaled, 'number', 3)} ({before})"
-    perfect = f"{number(side.ece_null, 'number', 3)}: {p_value_text(side.ece_p_value)}"
-    return [
-        count(side.n),
-        number(side.accuracy, "percent"),
-        number(side.mean_confidence, "percent"),
-        f"{number(side.ece, 'number', 3)} ({perfect})",
-        number(side.brier, "number", 3),
-        log_loss,
-        number(side.temperature, "number"),
-        scaled,
-    ]
-
-
-def _difference_rows(cell: Cell) -> Iterator[list[str]]:
-    calibration = cell.calibration
-    if calibration is None or calibration.brier_difference is None:
-        return
-    brier = interval_text(calibration.brier_difference, "signed")
-    log_loss = interval_text(calibration.log_loss_difference, "signed")
-    dash = [UNKNOWN] * 2
-    yield [
-        code(cell.suite),
-        code(cell.slice),
-        "student − teacher",
-        count(calibration.brier_difference.n),
-        *dash,
-        UNKNOWN,
-        brier,
-        log_loss,
-        *dash,
-    ]
 
 
 def _speed_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:

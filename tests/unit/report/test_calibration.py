@@ -121,7 +121,9 @@ def test_the_page_shows_every_figure_beside_its_null(document: ReportDocument) -
 
 def test_the_other_renderings_say_it_shorter(document: ReportDocument) -> None:
     markdown = report_markdown(document)
-    assert "How far confidence can be believed" in markdown
+    figure = document.details[0].suites[0].calibration.student.figures.smooth_ece
+    assert f"{figure.estimate:.3f} ({figure.expected:.3f} " in markdown
+    assert "| right, 80 % kept |" in markdown
     assert "calibrated by Platt" in markdown
     console = Console(width=80, record=True, file=StringIO())
     for part in report_renderables(document):
