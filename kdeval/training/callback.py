@@ -21,10 +21,10 @@ _LOG = logging.getLogger("kdeval")
 class KdevalCallback(transformers.TrainerCallback):  # type: ignore[misc]
     """Asks the suites of a configuration of the model in memory, at each save or evaluation.
 
-    The run directory then holds one student for each checkpoint, called student-step, and the
-    series "checkpoints": `kdeval report` shows the curve, which checkpoint is best, and what was
-    forgotten. The teacher is asked once. Weights are not written for it; training goes on as if it
-    had not been measured (dropout, the trainer's tokenizer, random numbers).
+    The run directory then holds one student for each checkpoint, called student-step, and a series
+    of them: `kdeval report` shows the curve, which checkpoint is best, and what was forgotten. The
+    teacher is asked once. Weights are not written for it; training goes on as if it had not been
+    measured (dropout, the trainer's tokenizer, random numbers).
 
     Only the main process works; the others wait for it at their next exchange. Sharded weights
     (FSDP, DeepSpeed ZeRO-3) are refused: measure their saved checkpoints with `kdeval run`.

@@ -19,8 +19,6 @@ from kdeval.workflows.evaluate import open_run_directory, refuse_looks
 
 __all__ = ["CheckpointRecorder"]
 
-SERIES = "checkpoints"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Recorded:
@@ -67,8 +65,8 @@ class CheckpointRecorder:
     """Adds a student for each checkpoint to the run in a directory.
 
     Teacher and other students are asked once, through the store. After each checkpoint the
-    directory holds a whole run with the series "checkpoints", so that a training that is killed
-    leaves what it measured.
+    directory holds a whole run with a series of them, so that a training that is killed leaves what
+    it measured.
     """
 
     def __init__(
@@ -90,8 +88,7 @@ class CheckpointRecorder:
             search: where modules of "module:Class" models may lie.
 
         Raises:
-            ConfigError: no student has that name, or a series names it or takes the name
-                "checkpoints".
+            ConfigError: no student has that name, or a series has it as a member or as its name.
         """
         names = [item.name for item in config.students]
         if student not in names:
@@ -99,10 +96,10 @@ class CheckpointRecorder:
                 f"there is no student {student!r} to be trained; students: {', '.join(names)}"
             )
         for series in config.series:
-            if series.name == SERIES or student in series.members:
+            if student in (series.name, *series.members):
                 raise ConfigError(
-                    f"series {series.name!r}: checkpoints of {student} are recorded in a series "
-                    f"{SERIES!r} of their own; leave it out"
+                    f"series {series.name!r}: checkpoints of {student!r} are recorded in a series "
+                    f"of their own, called {student!r}: leave it out"
                 )
         self.out = out
         self.template = next(item for item in config.students if item.name == student)
@@ -216,7 +213,9 @@ class CheckpointRecorder:
             return []
         steps = [float(item.step) for item in self._checkpoints.values()]
         members = list(self._checkpoints)
-        return [SeriesConfig(name=SERIES, kind="checkpoints", members=members, steps=steps)]
+        return [
+            SeriesConfig(name=self.template.name, kind="checkpoints", members=members, steps=steps)
+        ]
 
     def _resume(self, inputs: RunInputs, run: RunDirectory, step: int) -> None:
         """Takes up the checkpoints of an earlier part of the same training."""
