@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ from kdeval.config.schema import load_config
 from kdeval.models.variants import Condition
 from kdeval.workflows.aa import SelfCompared, compare_with_itself
 from tests.contract.causal_models import save_llama, save_tokenizer
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -45,7 +54,6 @@ def _measure(
         "students": [{"name": "s", **model, "dtype": "bfloat16"}],
     }
     (folder / "run.yaml").write_text(yaml.safe_dump(config))
-    torch.set_num_threads(1)
     return compare_with_itself(
         load_config(folder / "run.yaml"), folder / "out", base=folder, vary=vary,
         progress=lambda *_: None,
