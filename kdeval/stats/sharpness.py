@@ -13,6 +13,9 @@ from kdeval.stats.interval import Interval, check_confidence, unknown
 from kdeval.stats.moments import FloatArray, as_clusters, moments
 from kdeval.stats.temperature import HIGHEST, LOWEST
 
+_ROUNDING = 1e-6
+"""Standard errors of ln T below this are those of the arithmetic: the samples do not vary."""
+
 _METHOD = "minimum KL, sandwich"
 
 
@@ -69,8 +72,11 @@ def student_temperature(
     curvature = float(variances.mean())
     if found.dof < 1 or curvature <= 0:
         return refused("too few samples or clusters to bound it", estimate=1 / inverse)
+    error = math.sqrt(found.variance([1.0])) / curvature / inverse
+    if error < _ROUNDING:
+        return refused("all samples say the same, so nothing bounds it", estimate=1 / inverse)
     reach = normal_critical(confidence) if codes is None else t_critical(confidence, found.dof)
-    half = reach * math.sqrt(found.variance([1.0])) / curvature / inverse
+    half = reach * error
     return Interval(
         estimate=1 / inverse,
         low=math.exp(-half) / inverse,

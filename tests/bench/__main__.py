@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.comparison import bench_bootstrap, bench_comparison
+from tests.bench.false_passes import bench_false_passes
 from tests.bench.process import kdeval, measure
+from tests.bench.validity import bench_validity
 from tests.cli.test_shared_data import CONFIG, MMLU, SUITE
 
 
@@ -119,6 +121,8 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "comparison": bench_comparison,
     "bootstrap": bench_bootstrap,
     "router": bench_router,
+    "false_passes": bench_false_passes,
+    "validity": bench_validity,
 }
 
 

@@ -142,6 +142,8 @@ def test_a_sharpness_that_cannot_be_told_says_why(rng: np.random.Generator) -> N
         assert words in found.reason
     both = student_temperature(never, never)
     assert both.estimate == pytest.approx(1.0, rel=1e-4)
+    assert (both.low, both.high) == (None, None)
+    assert "all samples say the same" in both.reason
     assert student_temperature(teacher[:0], teacher[:0]).reason == "no samples"
     single = student_temperature(teacher[:1], log_softmax(teacher[:1] * 2, axis=1))
     assert (single.estimate, single.low) == (pytest.approx(2.0, rel=1e-4), None)
