@@ -30,7 +30,13 @@ from kdeval.stats.fixed_sequence import (
 from kdeval.stats.flips import FlipTable, cohen_kappa, flip_table
 from kdeval.stats.group_sequential import SequentialDesign, lan_demets, obrien_fleming
 from kdeval.stats.interval import Interval, one_sided
-from kdeval.stats.macro import TaskScores, macro_difference, macro_mean, macro_retention
+from kdeval.stats.macro import (
+    TaskScores,
+    macro_difference,
+    macro_mean,
+    macro_retention,
+    macro_retention_p_value,
+)
 from kdeval.stats.p_value import retention_p_value
 from kdeval.stats.paired import agreement, mean, paired_difference, retention
 from kdeval.stats.per_unit import per_unit
@@ -89,6 +95,7 @@ __all__ = [
     "macro_difference",
     "macro_mean",
     "macro_retention",
+    "macro_retention_p_value",
     "mean",
     "obrien_fleming",
     "one_sided",

@@ -13,6 +13,7 @@ from kdeval.stats import (
     macro_difference,
     macro_mean,
     macro_retention,
+    macro_retention_p_value,
     mean,
     paired_difference,
     retention,
@@ -175,6 +176,28 @@ def test_order_does_not_matter_and_nothing_is_nan(found) -> None:
     ratio = macro_retention(tasks)
     for end in (ratio.low, ratio.high):
         assert end is None or math.isfinite(end)
+
+
+@given(tables, st.floats(0.5, 1.1), st.floats(0.6, 0.98))
+@settings(max_examples=30, deadline=None)
+def test_the_p_value_mirrors_the_lower_end(found, threshold: float, level: float) -> None:
+    tasks = [task(str(i), c) for i, c in enumerate(found)]
+    p = macro_retention_p_value(tasks, threshold=threshold)
+    low = macro_retention(tasks, confidence=2 * level - 1).low
+    assert 0 <= p <= 1
+    if low is not None and abs(low - threshold) > 1e-6:
+        assert (p <= 1 - level) == (low >= threshold)
+
+
+def test_the_p_value_of_real_tasks() -> None:
+    rng = np.random.default_rng(7)
+    tasks = [real(rng, 30), real(rng, 80, keep=0.8, clusters=np.arange(80) // 4)]
+    low = macro_retention(tasks, confidence=0.9).low
+    assert macro_retention_p_value(tasks, threshold=low) == pytest.approx(0.05, rel=1e-6)
+    nothing = [TaskScores(name="x", teacher=[0.5], student=[0.5])]
+    assert macro_retention_p_value(nothing, threshold=0.9) == 1.0
+    with pytest.raises(ValueError, match="above 0"):
+        macro_retention_p_value(tasks, threshold=0.0)
 
 
 @given(tables, st.floats(0.6, 0.95))
