@@ -138,8 +138,9 @@ class Looking:
 
     def level(self, design: SequentialDesign) -> float:
         """One-sided confidence of the rule's bounds at this look."""
-        if design.kind == "once":
-            return 1 - design.alpha
+        complete = design.information[self.look - 1] == design.information[-1]
+        if design.kind == "once" and complete:
+            return 1 - design.alpha  # the same data at every such look: one test
         return design.levels[self.look - 1] or 1 - SMALLEST_ERROR
 
     def measured(
