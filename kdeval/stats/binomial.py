@@ -51,6 +51,10 @@ def clopper_pearson(
 def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
     """Score interval for a proportion; asymptotic, but sound at 0 and n successes.
 
+    Averaged over rates it holds its level from n = 10 on; for a single true rate within a few
+    samples of 0 or 1 it can miss 16 % of the time at a nominal 5 % (by enumeration).
+    `clopper_pearson` never misses more than it says.
+
     Raises:
         ValueError: Unless 0 <= successes <= n.
 

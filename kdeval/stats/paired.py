@@ -97,7 +97,8 @@ def mean(
 ) -> Interval:
     """Mean score: Wilson for binary scores, t for real ones, betting where those do not vary.
 
-    Arguments and errors as for `retention`.
+    Asymptotic: for the limits see `wilson` (rates within a few samples of 0 or 1) and `retention`
+    (skewed scores at n = 30). Arguments and errors as for `retention`.
     """
     check_confidence(confidence)
     x = as_scores(scores, "scores")
