@@ -79,3 +79,22 @@ def test_a_baseline_of_other_samples_is_an_error(
     )
     with pytest.raises(ConfigError, match="no baseline was given"):
         decide(new, rule)
+
+
+@pytest.mark.parametrize("metric", ["baseline_difference", "negative_flips"])
+def test_samples_taken_out_of_the_suite_are_counted(
+    make_run: MakeRun, suite_scores: type[Any], metric: str
+) -> None:
+    """Hard samples that were deleted since flatter the new student: they are left out, and said."""
+    old = make_run(suite_scores(teacher=[1.0] * 120, students={"small": [1.0] * 120}))
+    new = make_run(suite_scores(teacher=[1.0] * 100, students={"small": [1.0] * 100}))
+    limit = {"min": -0.1} if metric == "baseline_difference" else {"max": 0.1}
+    rule = only(decide(new, {"metric": metric, **limit}, baseline=load_baseline(old.path)))
+    assert (rule.verdict, rule.left_out, rule.n) == ("inconclusive", 20, 100)
+    assert "20 samples left out, scored by the baseline and no longer in the suite" in rule.evidence
+    allowed = decide(
+        new, {"metric": metric, **limit}, baseline=load_baseline(old.path), max_missing=0.2
+    )
+    assert allowed.verdict == "pass"
+    strict = {"metric": metric, **limit, "promise": "strict", "max_missing": 0.2}
+    assert only(decide(new, strict, baseline=load_baseline(old.path))).promise == "strict"

@@ -78,3 +78,15 @@ def test_error_share_is_exact(make_run: MakeRun, suite_scores: type[Any]) -> Non
     assert (rule.verdict, rule.floor) == ("inconclusive", ceil(log(0.05) / log(0.99)))
     bad = make_run(suite_scores(teacher=[1.0] * 200, students={"small": [None] * 20 + [1.0] * 180}))
     assert only(decide(bad, {"metric": "error_share", "max": 0.01})).verdict == "fail"
+
+
+def test_recorded_latencies_say_of_how_many_requests(run_of: MakeRun) -> None:
+    """Logs that tell some latencies only are no sample of all of them."""
+    run = run_of(100, both=100)
+    pairs = pd.read_parquet(run.path / "pairs.parquet")
+    pairs["teacher_latency_s"] = [0.1 + i / 1e4 for i in range(80)] + [None] * 20
+    pairs["student_latency_s"] = [0.02 + i / 1e4 for i in range(80)] + [None] * 20
+    pairs.to_parquet(run.path / "pairs.parquet")
+    rule = only(decide(run, {"metric": "latency_ratio", "max": 0.5}))
+    assert (rule.verdict, rule.n) == ("pass", 80)
+    assert rule.evidence.endswith("latencies as recorded in logs, of 80 of 100 requests")
