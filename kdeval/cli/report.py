@@ -43,6 +43,7 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str) -> 
     help="What `kdeval aa` wrote: a file or its directory.  [default: RUN/noise_floor, if any]",
 )
 @click.option("--no-text", is_flag=True, help="Leave out inputs, references, outputs, messages.")
+@click.option("--full", is_flag=True, help="Print every slice and figure, not the summary alone.")
 @click.option("--open", "open_it", is_flag=True, help="Open the HTML report in the browser.")
 def report(
     run: Path,
@@ -54,10 +55,11 @@ def report(
     router: Path | None,
     noise_floor: Path | None,
     no_text: bool,
+    full: bool,
     open_it: bool,
 ) -> None:
     """Compare every student of RUN with its teacher: on the terminal and in files."""
-    from kdeval.workflows.reporting import write_report
+    from kdeval.workflows.reporting import ReportInputs, write_report
 
     if open_it and "html" not in formats:
         formats = ("html", *formats)
@@ -65,14 +67,16 @@ def report(
         run,
         out=out or run / "report",
         formats=formats,
-        policy=policy,
-        baseline=baseline,
-        baseline_student=baseline_student,
-        router=router,
-        noise_floor=noise_floor,
+        inputs=ReportInputs(
+            policy=policy,
+            baseline=baseline,
+            baseline_student=baseline_student,
+            router=router,
+            noise_floor=noise_floor,
+        ),
         include_text=not no_text,
     )
-    written.show()
+    written.show(full=full)
     for file in written.files:
         click.echo(f"wrote {file}")
         if open_it and file.suffix == ".html" and not webbrowser.open(file.resolve().as_uri()):

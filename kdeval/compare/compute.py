@@ -114,7 +114,7 @@ def compare_cell(
     """One cell of the comparison, from its complete pairs."""
     teacher, student, clusters = chosen.teacher, chosen.student, chosen.clusters
     binary = chosen.n > 0 and is_binary(teacher) and is_binary(student)
-    majority, chance = _majority(chosen, kind), _chance(chosen, metric, kind)
+    majority, chance = _majority(chosen, metric, kind), _chance(chosen, metric, kind)
     same = chosen.same
     found = None
     if metric.aggregation != "mean":
@@ -194,12 +194,14 @@ def _within(interval: Interval, low: float | None, high: float | None) -> Interv
 def _chance(chosen: Selection, metric: Metric, kind: str) -> float | None:
     if metric.chance is not None:
         return metric.chance
+    if not metric.higher_is_better:
+        return None
     return chosen.chance if kind in ("classification", "multiple_choice") else None
 
 
-def _majority(chosen: Selection, kind: str) -> float | None:
+def _majority(chosen: Selection, metric: Metric, kind: str) -> float | None:
     """Share of the most frequent reference label: what a constant answer would score."""
-    if kind != "classification" or chosen.n == 0:
+    if kind != "classification" or chosen.n == 0 or not metric.higher_is_better:
         return None
     codes = chosen.reference_codes
     if codes is None or codes.min() < 0:
@@ -224,7 +226,9 @@ def _retention(
     else:
         found = retention_of_means(chosen, metric, confidence)
         lowest = mean(chosen.teacher, clusters=chosen.clusters, confidence=confidence).low
-    if chance is None or chosen.n == 0 or (lowest is not None and lowest > chance):
+    if chance is None or chosen.n == 0 or not metric.higher_is_better:
+        return found
+    if lowest is not None and lowest > chance:
         return found
     return Interval(
         estimate=None,
@@ -259,13 +263,12 @@ def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ..
     looked = looks_note(run)
     if looked is not None:
         notes.append(looked)
-    for suite in run.manifest.suites:
-        if not suite.clustered:
-            notes.append(
-                f"{suite.name}: every sample counts as independent. If samples share documents, "
-                "conversations or templates, set `cluster` in the suite: intervals are too "
-                "narrow without it."
-            )
+    if alone := [suite.name for suite in run.manifest.suites if not suite.clustered]:
+        notes.append(
+            f"{', '.join(alone)}: every sample counts as independent. If samples share documents, "
+            "conversations or templates, set `cluster` in the suite: intervals are too narrow "
+            "without it."
+        )
     notes.extend(set_notes(run.manifest.metrics))
     if run.manifest.limit is not None:
         notes.append(f"A seeded stratified sample of at most {run.manifest.limit} samples a suite.")

@@ -26,11 +26,12 @@ from kdeval.report.noise_file import noise_floors_for
 from kdeval.report.output_file import write_whole, writing
 from kdeval.report.previous import previous_reports
 from kdeval.report.strict_json import write_json
+from kdeval.report.summary import summary_renderables
 from kdeval.report.terminal import gate_renderables, report_renderables
 from kdeval.routing.evaluate import evaluate_router
 from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["Judgement", "WrittenReport", "judge_run", "write_report"]
+__all__ = ["Judgement", "ReportInputs", "WrittenReport", "judge_run", "write_report"]
 
 _FILES = {
     "html": "report.html",
@@ -39,21 +40,41 @@ _FILES = {
     "baseline": "baseline.json",
 }
 _UNUSED_BASELINE = Text(
-    "The baseline was not used: no rule of the policy is a baseline_difference or "
-    "negative_flips."
+    "The baseline was not used: no rule of the policy is a baseline_difference or negative_flips."
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenReport:
-    """What a report wrote, and what it has to show on a terminal."""
+    """What a report wrote, and what was written."""
 
     files: tuple[Path, ...]
-    renderables: tuple[Any, ...]
+    document: ReportDocument
 
-    def show(self, console: Console | None = None) -> None:
-        """Prints the summary."""
-        _print(self.renderables, console)
+    def show(self, console: Console | None = None, *, full: bool = False) -> None:
+        """Prints the summary, or every slice and figure."""
+        shown = report_renderables if full else summary_renderables
+        _print(shown(self.document), console)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportInputs:
+    """What a report may take beside the run.
+
+    Attributes:
+        policy: a gate policy; with it, every student (or the policy's) is judged.
+        baseline: a run or a baseline file of the previous student, which every student is compared
+            with, and what the policy's rules against a baseline are measured against.
+        baseline_student: which of the baseline's students; the compared one's name unless told.
+        router: what `kdeval route fit` wrote; with it, the router is evaluated on the run.
+        noise_floor: what `kdeval aa` wrote; None: what lies in the run's own directory.
+    """
+
+    policy: Path | None = None
+    baseline: Path | None = None
+    baseline_student: str | None = None
+    router: Path | None = None
+    noise_floor: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +106,7 @@ def write_report(
     *,
     out: Path,
     formats: Sequence[str],
-    policy: Path | None = None,
-    baseline: Path | None = None,
-    baseline_student: str | None = None,
-    router: Path | None = None,
-    noise_floor: Path | None = None,
+    inputs: ReportInputs | None = None,
     include_text: bool = True,
 ) -> WrittenReport:
     """The report of `run`, its files in `out`.
@@ -98,29 +115,25 @@ def write_report(
         run: a run directory.
         out: made when it is missing.
         formats: of "html", "md", "json", "baseline".
-        policy: a gate policy; with it, every student (or the policy's) is judged.
-        baseline: a run or a baseline file of the previous student, which every student is compared
-            with, and what the policy's rules against a baseline are measured against.
-        baseline_student: which of the baseline's students; the compared one's name unless told.
-        router: what `kdeval route fit` wrote; with it, the router is evaluated on the run.
-        noise_floor: what `kdeval aa` wrote; None: what lies in the run's own directory.
+        inputs: what else it takes.
         include_text: whether inputs, references and outputs may stand in the files.
 
     Raises:
-        UsageError: `noise_floor` is of other models than the run's, or `baseline` shares no
+        UsageError: the noise floor is of other models than the run's, or the baseline shares no
             sample with the run.
     """
+    inputs = inputs or ReportInputs()
     opened = RunDirectory.open(run)
-    against = _against(baseline, baseline_student)
+    against = _against(inputs.baseline, inputs.baseline_student)
     comparison = compare_run(opened)
-    floors, unused = noise_floors_for(opened, noise_floor)
+    floors, unused = noise_floors_for(opened, inputs.noise_floor)
     comparison = replace(comparison, notes=(*comparison.notes, *unused))
     decisions: tuple[GateDecision, ...] = ()
-    if policy is not None:
-        decisions = _judge_all(opened, comparison, load_policy(policy), against)
+    if inputs.policy is not None:
+        decisions = _judge_all(opened, comparison, load_policy(inputs.policy), against)
     routed = None
-    if router is not None:
-        routed = evaluate_router(router, opened, confidence=comparison.confidence)
+    if inputs.router is not None:
+        routed = evaluate_router(inputs.router, opened, confidence=comparison.confidence)
     document = report_document(
         opened,
         comparison,
@@ -129,9 +142,9 @@ def write_report(
         router=routed,
         noise_floors=floors,
         previous=()
-        if against is None or baseline is None
+        if against is None or inputs.baseline is None
         else previous_reports(
-            opened, comparison, against, baseline_path=baseline, include_text=include_text
+            opened, comparison, against, baseline_path=inputs.baseline, include_text=include_text
         ),
     )
     _make(out)
@@ -144,7 +157,7 @@ def write_report(
         else:
             _write(name, document, file)
         files.append(file)
-    return WrittenReport(files=tuple(files), renderables=tuple(report_renderables(document)))
+    return WrittenReport(files=tuple(files), document=document)
 
 
 def _write(name: str, document: ReportDocument, file: Path) -> None:

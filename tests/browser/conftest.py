@@ -15,7 +15,7 @@ import pytest
 
 from kdeval.config.schema import load_config
 from kdeval.workflows.evaluate import evaluate
-from kdeval.workflows.reporting import write_report
+from kdeval.workflows.reporting import ReportInputs, write_report
 
 HOSTILE = (
     "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>",
@@ -143,7 +143,12 @@ def _answers(
 def report(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """report.html of the run, judged by a policy."""
     out = tmp_path_factory.mktemp("report")
-    written = write_report(run_dir, out=out, formats=("html",), policy=run_dir.parent / "gate.yaml")
+    written = write_report(
+        run_dir,
+        out=out,
+        formats=("html",),
+        inputs=ReportInputs(policy=run_dir.parent / "gate.yaml"),
+    )
     return written.files[0]
 
 

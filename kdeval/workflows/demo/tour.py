@@ -20,7 +20,7 @@ from kdeval.errors import UsageError
 from kdeval.workflows.demo.build import build_demo
 from kdeval.workflows.demo.digits import write_digits
 from kdeval.workflows.evaluate import evaluate
-from kdeval.workflows.reporting import judge_run, write_report
+from kdeval.workflows.reporting import ReportInputs, judge_run, write_report
 from kdeval.workflows.routing import evaluate_and_show, fit_and_show
 
 __all__ = ["take_tour"]
@@ -90,7 +90,10 @@ def take_tour(
         _send_through_runtime(router, stop.heldout[1], console)
     _command(console, f"kdeval report {run} --policy {stop.policy} --router {router} --format html")
     page = write_report(
-        run, out=run / "report", formats=("html",), policy=stop.policy, router=router
+        run,
+        out=run / "report",
+        formats=("html",),
+        inputs=ReportInputs(policy=stop.policy, router=router),
     )
     console.print(Text(f"wrote {page.files[0]}: open it in a browser"))
     console.print(Text(f"\nAll of it took {time.monotonic() - started:.0f} s; it is in {out}."))

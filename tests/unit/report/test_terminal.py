@@ -13,6 +13,7 @@ from kdeval.records import Metric
 from kdeval.report.document import ReportDocument
 from kdeval.report.html.page import report_html
 from kdeval.report.markdown import report_markdown
+from kdeval.report.summary import summary_renderables
 from kdeval.report.terminal import gate_renderables, report_renderables
 
 
@@ -133,3 +134,26 @@ def test_right_or_wrong_scores_of_a_log_are_percentages(
     """A recorded score has no declared range; where all are 0 or 1 it is a share all the same."""
     compared = replace(make_comparison(), metrics={"exact": Metric(name="exact", low=None)})
     assert "90.0 %" in shown(report_renderables(make_document(compared=compared)))
+
+
+def test_the_summary_is_short_and_names_the_worst(
+    make_document: Callable[..., ReportDocument],
+    make_cell: Callable[..., Any],
+    make_comparison: Callable[..., Any],
+    hostile: str,
+) -> None:
+    """One screen for forty slices: the lowest of them, how many more there are, no hostile text."""
+    cells = [make_cell()]
+    for index in range(40):
+        retention = replace(cells[0].retention, estimate=0.9, low=0.5 + index / 100, high=1.0)
+        cells.append(make_cell(f"domain=d{index}{hostile}", retention=retention))
+    text = shown(summary_renderables(make_document(compared=make_comparison(*cells))))
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
+    assert len(text.splitlines()) < 60
+    assert "domain=d0" in text
+    assert "domain=d39" not in text
+    assert "... 27 more slices" in text
+    assert "97.8 % [95.8, 99.8]" in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "note: Latency was measured at batch 1." in text

@@ -1,0 +1,164 @@
+"""The report on one screen: what a reader decides by; the rest is in the written report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from kdeval.compare.comparison import ALL, Cell, Comparison
+from kdeval.report.document import ReportDocument
+from kdeval.report.fitting_table import FittingTable
+from kdeval.report.noise_terminal import student_noise
+from kdeval.report.numbers import count, counted, difference_unit, interval_text, number, score_unit
+from kdeval.report.plain_text import one_line
+from kdeval.report.previous import previous_lines
+from kdeval.report.related.sections import related_sections
+from kdeval.report.speed import SpeedRow, speed_rows
+from kdeval.report.terminal import gate_renderables
+
+__all__ = ["summary_renderables"]
+
+_ROWS = 14
+_LABEL = 40
+_ESSENTIAL = ("latency p50", "time to first token, median", "output tokens, mean", "parameters")
+
+
+def summary_renderables(document: ReportDocument) -> tuple[RenderableType, ...]:
+    """Of each student the scores, the worst slices and the ratios; then verdicts and notes."""
+    parts: list[RenderableType] = []
+    for student in document.students:
+        parts.extend(_student(document, student))
+    for section in related_sections(document):
+        parts += [Text(), _text(section.title, "bold cyan")]
+        parts += [_text(f"{part.title}: {part.sentences[0]}") for part in section.parts
+                  if part.sentences]  # fmt: skip
+    if document.decisions:
+        parts.append(Text())
+    parts.extend(gate_renderables(document.decisions))
+    parts.append(Text())
+    parts.extend(_text(f"note: {note}", "dim") for note in document.notes)
+    return tuple(parts)
+
+
+def _student(document: ReportDocument, student: Comparison) -> Iterator[RenderableType]:
+    yield Text()
+    yield _text(f"{student.student} against {student.teacher}", "bold cyan")
+    yield from _overall(student)
+    yield Text()
+    wholes = [cell for cell in student.cells if cell.slice == ALL]
+    yield _scores(document, student, wholes)
+    yield from _reasons(student.cells)
+    yield Text()
+    yield from (_text(_behaviour(cell)) for cell in wholes if cell.flips or cell.calibration)
+    yield from student_noise(document.noise, student)
+    previous = document.previous_for(student.student)
+    if previous is not None:
+        yield _text(f"against the previous student, {previous.previous}")
+        yield from (_text(line) for line in previous_lines(previous))
+    rows = [row for row in speed_rows(document, student) if _essential(row)]
+    if rows:
+        yield Text()
+        yield _speed(rows)
+
+
+def _overall(student: Comparison) -> Iterator[Text]:
+    found = student.overall
+    if found is None:
+        return
+    line = f"macro retention over {counted(len(found.tasks), 'task')}: "
+    line += interval_text(found.retention, "percent")
+    if found.worst is not None and found.worst_task is not None:
+        line += f"; worst task {found.worst_task}: {interval_text(found.worst, 'percent')}"
+    yield _text(line)
+
+
+def _scores(document: ReportDocument, student: Comparison, wholes: Sequence[Cell]) -> FittingTable:
+    """Each suite and metric, and under it its slices of the lowest retention."""
+    table = FittingTable("", "n", "teacher", "student", "points", "retention")
+    most = max(1, _ROWS // max(1, len(wholes)) - 1)
+    for whole in wholes:
+        cells = [
+            cell for cell in student.cells
+            if (cell.suite, cell.metric) == (whole.suite, whole.metric) and cell.slice != ALL
+        ]  # fmt: skip
+        metric = document.metrics.get(whole.metric)
+        units = score_unit([whole, *cells], metric), difference_unit([whole, *cells], metric)
+        table.add_row(_label(f"{whole.suite}, {whole.metric}", "bold"), *_figures(whole, *units))
+        lowest = sorted(
+            (cell for cell in cells if cell.retention.low is not None),
+            key=lambda cell: cell.retention.low or 0.0,
+        )[:most]
+        for cell in lowest:
+            table.add_row(_label(f"  {cell.slice}"), *_figures(cell, *units))
+        if (left := len(cells) - len(lowest)) > 0:
+            more = counted(left, "more slice" if lowest else "slice")
+            table.add_row(_label(f"  ... {more}", "dim"), *[""] * 5)
+    return table
+
+
+def _figures(cell: Cell, unit: str, points: str) -> list[str]:
+    shown = count(cell.n)
+    if cell.missing.total:
+        shown += f" (-{cell.missing.total})"
+    return [
+        shown,
+        number(cell.teacher_score.estimate, unit),
+        number(cell.student_score.estimate, unit),
+        number(cell.difference.estimate, points).replace(" points", ""),
+        interval_text(cell.retention, "percent"),
+    ]
+
+
+def _reasons(cells: Sequence[Cell]) -> Iterator[Text]:
+    """Why a whole suite has no retention, and how many samples are missing."""
+    wholes = [cell for cell in cells if cell.slice == ALL]
+    for cell in wholes:
+        if cell.retention.reason is not None:
+            yield _text(f"{cell.suite}, {cell.metric}: {cell.retention.reason}", "yellow")
+        if cell.missing.total:
+            missing = counted(cell.missing.total, "sample")
+            yield _text(f"{cell.suite}: {missing} missing on one side or both", "yellow")
+
+
+def _behaviour(cell: Cell) -> str:
+    """Flips, agreement and calibration of a whole suite in one line."""
+    parts = []
+    if cell.flips is not None:
+        parts.append(f"{count(cell.flips.lost)} lost, {count(cell.flips.gained)} gained")
+    if cell.agreement is not None:
+        parts.append(f"same output on {number(cell.agreement.estimate, 'percent')}")
+    if cell.calibration is not None:
+        sides = (cell.calibration.teacher, cell.calibration.student)
+        said = [
+            f"{number(side.ece, 'number', 3)} ({number(side.ece_null, 'number', 3)} if perfect)"
+            for side in sides
+            if side is not None and side.ece is not None
+        ]
+        if said:
+            parts.append(f"ECE {' → '.join(said)}")
+    return f"{cell.suite}, {cell.metric}: {'; '.join(parts)}"
+
+
+def _essential(row: SpeedRow) -> bool:
+    if row.name.startswith("failed"):
+        return row.student != "0.0 %" or row.teacher != "0.0 %"
+    return row.name in _ESSENTIAL or row.name.startswith("cost")
+
+
+def _speed(rows: Sequence[SpeedRow]) -> FittingTable:
+    table = FittingTable("", "teacher", "student", "student / teacher")
+    for row in rows:
+        note = f" ({row.note})" if row.note and row.name.startswith("cost") else ""
+        table.add_row(_text(row.name + note), row.teacher, row.student, row.ratio_text)
+    return table
+
+
+def _label(value: str, style: str = "") -> Text:
+    text = one_line(value, _LABEL)
+    return Text(("  " if value.startswith("  ") else "") + text.strip(), style=style)
+
+
+def _text(value: str, style: str = "") -> Text:
+    return Text(one_line(value), style=style)
