@@ -9,8 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from kdeval.config.token_fidelity import TokenFidelityConfig
 from kdeval.diagnostics.token_divergence import NotFiniteError, token_figures
+from kdeval.errors import ModelError
 from kdeval.models.causal.prompts import Split
 from kdeval.models.protocols import Request
 from kdeval.models.white_box import TokenScorer
@@ -148,6 +151,12 @@ def _read(
         bits, figures = _measured(reader, first, second)
     except NotFiniteError as error:
         return {"reason": str(error)}, (), None
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ModelError(
+            "token_fidelity holds teacher and student in memory together, and they do not fit: "
+            "give one of them a smaller dtype, quantization or another device, or leave "
+            "token_fidelity out; what was asked is kept"
+        ) from error
     row = {
         "bytes": len(text.encode("utf-8")),
         "teacher_bits": bits[0],

@@ -194,3 +194,16 @@ def test_logits_that_are_no_numbers_are_told() -> None:
         token_figures([(torch.zeros(1, 4), torch.zeros(1, 6))], [5], temperature=2)
     with pytest.raises(ModelError, match="1 places for 2 tokens"):
         token_figures([(torch.zeros(1, 4), torch.zeros(1, 6))], [1, 2], temperature=2)
+
+
+def test_two_models_that_do_not_fit_are_told_with_the_way_out(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory running out is the user's to mend, and no bug."""
+
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(diagnostics, "token_figures", full)
+    with pytest.raises(ModelError, match="in memory together"):
+        run(make())
