@@ -156,8 +156,10 @@ def _speed(rows: Sequence[SpeedRow]) -> FittingTable:
 
 
 def _label(value: str, style: str = "") -> Text:
-    text = one_line(value, _LABEL)
-    return Text(("  " if value.startswith("  ") else "") + text.strip(), style=style)
+    """The name in one row, slices set in; a long one is cut, as its whole is in the report."""
+    text = one_line(value)
+    text = text if len(text) <= _LABEL else f"{text[: _LABEL - 1]}…"
+    return Text(f"  {text}" if value.startswith("  ") else text, style=style)
 
 
 def _text(value: str, style: str = "") -> Text:

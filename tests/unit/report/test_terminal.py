@@ -149,7 +149,7 @@ def test_the_summary_is_short_and_names_the_worst(
         cells.append(make_cell(f"domain=d{index}{hostile}", retention=retention))
     text = shown(summary_renderables(make_document(compared=make_comparison(*cells))))
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
-    assert len(text.splitlines()) < 60
+    assert len(text.splitlines()) <= 60
     assert "domain=d0" in text
     assert "domain=d39" not in text
     assert "... 27 more slices" in text
