@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from kdeval.compare.comparison import ALL, Cell, Comparison
+from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
 from kdeval.report.fitting_table import FittingTable
 from kdeval.report.noise_terminal import student_noise
@@ -98,7 +99,7 @@ def _scores(document: ReportDocument, student: Comparison, wholes: Sequence[Cell
     return table
 
 
-def _figures(cell: Cell, unit: str, points: str) -> list[str]:
+def _figures(cell: Cell, unit: Unit, points: Unit) -> list[str]:
     shown = count(cell.n)
     if cell.missing.total:
         shown += f" (-{cell.missing.total})"

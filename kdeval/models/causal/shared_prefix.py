@@ -101,7 +101,8 @@ class SharedPrefixScorer:
         while len(scores) < len(splits):
             left = [index for index in range(len(splits)) if index not in scores]
             try:
-                self._score_groups(splits, left, scores)
+                with torch.inference_mode():
+                    self._score_groups(splits, left, scores)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not out_of_memory(error) or self._budget <= _SMALLEST_BUDGET:
                     raise
@@ -110,7 +111,6 @@ class SharedPrefixScorer:
                 release_memory(self._device)
         return [scores[index] for index in range(len(splits))]
 
-    @torch.inference_mode()
     def _score_groups(
         self, splits: Sequence[Split], left: Sequence[int], scores: dict[int, ContinuationScore]
     ) -> None:

@@ -145,8 +145,8 @@ def _missing(
         for cell in student.cells
         if cell.slice == ALL and cell.calibration is not None and cell.calibration.reason
     }
-    for suite, reason in without:
-        yield Statement(suite, f"no calibration, {reason}.")
+    for suite, why in without:
+        yield Statement(suite, f"no calibration, {why}.")
     for line in warning_lines(document.noise, student):
         yield Statement("Below the noise floor", f"{line}.")
     if student.latency is None:
