@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 
-from kdeval.stats import (
-    TaskScores,
-    holm,
-    macro_difference,
-    macro_retention,
-    retention,
-    retention_p_value,
-    smallest_of,
-)
+from kdeval.stats import TaskScores, holm, retention, retention_p_value, smallest_of
+from kdeval.stats.critical import t_critical
+from kdeval.stats.task_sums import TaskSum, difference_sum, retention_sum, sum_statistic
 
 pytestmark = pytest.mark.validity
 
@@ -39,52 +33,49 @@ def binary(rng, name: str, shares, n: int) -> TaskScores:
     )
 
 
-def misses(interval, truth: float) -> np.ndarray:
-    """Whether it lies above the truth, and below it."""
-    low, high = interval.low, interval.high
-    return np.array([low is not None and low > truth, high is not None and high < truth])
+def misses(made: list[TaskSum], truth: float) -> np.ndarray:
+    """Whether the one-sided 5 % bounds, which invert this test, lie above and below the truth."""
+    z, dof = sum_statistic(made, truth, below=True)
+    above = z > t_critical(0.9, dof)
+    z, dof = sum_statistic(made, truth, below=False)
+    return np.array([above, z < -t_critical(0.9, dof)])
 
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_macro_of_binary_tasks(world: str, asymptotic) -> None:
-    tasks, trials = WORLDS[world], 110
+    tasks, trials = WORLDS[world], 1500
     rng = np.random.default_rng([len(tasks), tasks[0][1], 11])
     ratio = sum(w[0] + w[1] for w, _ in tasks) / sum(w[0] + w[2] for w, _ in tasks)
     gap = sum(w[1] - w[2] for w, _ in tasks) / len(tasks)
     errors, differences = np.zeros(2, dtype=int), np.zeros(2, dtype=int)
-    for trial in range(trials):
+    for _ in range(trials):
         drawn = [binary(rng, str(i), w, n) for i, (w, n) in enumerate(tasks)]
-        errors += misses(macro_retention(drawn, confidence=0.9), ratio)
-        if trial % 2:
-            differences += misses(macro_difference(drawn, confidence=0.9), gap)
-    for name, found, count in (
-        ("macro retention", errors, trials),
-        ("macro difference", differences, trials // 2),
-    ):
-        asymptotic(f"{name}, false pass", world, found[0], count, 0.05)
-        asymptotic(f"{name}, false fail", world, found[1], count, 0.05)
+        errors += misses([retention_sum(task) for task in drawn], ratio)
+        differences += misses([difference_sum(task) for task in drawn], gap)
+    for name, found in (("macro retention", errors), ("macro difference", differences)):
+        asymptotic(f"{name}, false pass", world, found[0], trials, 0.05)
+        asymptotic(f"{name}, false fail", world, found[1], trials, 0.05)
 
 
 def test_macro_of_real_and_clustered_tasks(asymptotic) -> None:
-    """Fieller alone; then beside a clustered binary task; the control leaves the clusters out."""
-    rng, trials = np.random.default_rng(12), 160
+    """Fieller alone; then beside a binary task; the control leaves the clusters out."""
+    rng, trials = np.random.default_rng(12), 2500
     codes = np.repeat(np.arange(25), 8)
     errors, alone, naive = (np.zeros(2, dtype=int) for _ in range(3))
+    ratio = (0.9 * 0.65 + 0.8 * 0.5) / (0.65 + 0.5)
+    every = (0.9 * 0.65 + 0.8 * 0.5 + 0.88) / (0.65 + 0.5 + 0.90)
     for _ in range(trials):
         shared = rng.normal(0, 0.1, 25)[codes]
         teacher = rng.uniform(0.4, 0.9, 200)
-        clustered = TaskScores(
-            name="c", teacher=teacher, student=0.9 * teacher + shared, clusters=codes
-        )
+        student = 0.9 * teacher + shared
+        clustered = TaskScores(name="c", teacher=teacher, student=student, clusters=codes)
+        loose = TaskScores(name="c", teacher=teacher, student=student)
         plain = rng.uniform(0.2, 0.8, 60)
         real = TaskScores(name="r", teacher=plain, student=0.8 * plain + rng.normal(0, 0.1, 60))
-        loose = TaskScores(name="c", teacher=teacher, student=clustered.student)
-        ratio = (0.9 * 0.65 + 0.8 * 0.5) / (0.65 + 0.5)
-        alone += misses(macro_retention([clustered, real], confidence=0.9), ratio)
-        naive += misses(macro_retention([loose, real], confidence=0.9), ratio)
         right = binary(rng, "b", EASY, 100)
-        every = (0.9 * 0.65 + 0.8 * 0.5 + 0.88) / (0.65 + 0.5 + 0.90)
-        errors += misses(macro_retention([clustered, real, right], confidence=0.9), every)
+        alone += misses([retention_sum(x) for x in (clustered, real)], ratio)
+        naive += misses([retention_sum(x) for x in (loose, real)], ratio)
+        errors += misses([retention_sum(x) for x in (clustered, real, right)], every)
     for name, found in (("real tasks, Fieller", alone), ("real, clustered, binary", errors)):
         asymptotic("macro retention, false pass", name, found[0], trials, 0.05)
         asymptotic("macro retention, false fail", name, found[1], trials, 0.05)
@@ -94,7 +85,7 @@ def test_macro_of_real_and_clustered_tasks(asymptotic) -> None:
 
 def test_macro_of_clustered_binary_tasks(asymptotic) -> None:
     """Losses that fill clusters, in tasks of 20 and 40 clusters."""
-    rng, trials, errors = np.random.default_rng(13), 90, np.zeros(2, dtype=int)
+    rng, trials, errors = np.random.default_rng(13), 1500, np.zeros(2, dtype=int)
     for _ in range(trials):
         drawn = []
         for groups in (20, 40):
@@ -105,7 +96,7 @@ def test_macro_of_clustered_binary_tasks(asymptotic) -> None:
             drawn.append(
                 TaskScores(name="x", teacher=teacher * 1.0, student=student * 1.0, clusters=codes)
             )
-        errors += misses(macro_retention(drawn, confidence=0.9), 0.95)
+        errors += misses([retention_sum(task) for task in drawn], 0.95)
     asymptotic("macro retention, false pass", "20 and 40 clusters of 10", errors[0], trials, 0.05)
     asymptotic("macro retention, false fail", "20 and 40 clusters of 10", errors[1], trials, 0.05)
 
@@ -124,7 +115,7 @@ def test_worst_task(alike: bool, asymptotic) -> None:
             return retention(drawn[i].teacher, drawn[i].student, confidence=confidence)
 
         _, found = smallest_of(interval_at, len(drawn), confidence=0.9)
-        errors += misses(found, truth)
+        errors += np.array([found.low > truth, found.high < truth])
         naive += min(interval_at(i, 0.9).high for i in range(len(drawn))) < truth
     world = "six tasks alike" if alike else "four unlike tasks"
     asymptotic("worst task, lower bound", world, errors[0], trials, 0.05)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,3 +135,17 @@ def test_the_gate_prints_the_summary(make_decision: Callable[..., Any]) -> None:
 def test_long_lists_are_counted(overall: Overall) -> None:
     many = replace(overall, at_chance=(), left_out=tuple(f"t{i}" for i in range(9)))
     assert list(overall_notes(many)) == ["not averaged: t0; t1; t2; t3; t4; t5; 3 more"]
+
+
+def test_a_router_spends_its_own_error() -> None:
+    """One threshold for all tasks, tested in fixed sequence: nothing is divided."""
+    router = SimpleNamespace(level=0.03, lost_rate=SimpleNamespace(confidence=0.9))
+    found = document_ledger([], [], router, 0.95).lines[0]  # type: ignore[arg-type]
+    assert found.wrong == "the router makes more than 3.0 % of all requests worse"
+    assert (found.error, found.split, found.promise) == (
+        pytest.approx(0.1),
+        "fixed sequence",
+        "strict",
+    )
+    uncertified = SimpleNamespace(level=None, lost_rate=SimpleNamespace(confidence=0.9))
+    assert len(document_ledger([], [], uncertified, 0.95).lines) == 1  # type: ignore[arg-type]
