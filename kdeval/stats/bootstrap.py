@@ -186,14 +186,11 @@ class PairedBootstrap:
             return estimate, estimate, "the score does not vary: nothing bounds the error"
         carriers = total**2 / float((squares * psi**2).sum())
         if not self.smoothed and carriers < LEAST_CARRIERS:
-            return (
-                estimate,
-                estimate,
-                (
-                    f"about {carriers:.1f} samples or clusters decide it alone: a bootstrap needs at "
-                    f"least {LEAST_CARRIERS:g}"
-                ),
+            reason = (
+                f"about {carriers:.1f} samples or clusters decide it alone: a bootstrap needs at "
+                f"least {LEAST_CARRIERS:g}"
             )
+            return estimate, estimate, reason
         dof = min(max(carriers, 1.0), self.units - 1)
         critical = -float(stdtrit(dof, (1 - confidence) / 2))
         error = float(np.sqrt(total / (self.units - 1) / self.units))
