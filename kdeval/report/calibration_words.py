@@ -92,8 +92,10 @@ def measure(found: ConfidenceDetails, name: str) -> AgainstNull | None:
 
 def figure_words(name: str, found: AgainstNull | None) -> str:
     """The figure itself."""
-    if found is None or found.estimate is None:
+    if found is None:
         return UNKNOWN
+    if found.estimate is None:
+        return f"∞ ({found.reason})" if name == "log_loss" and found.reason else UNKNOWN
     return _number(name, found.estimate)
 
 

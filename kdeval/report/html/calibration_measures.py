@@ -65,9 +65,10 @@ def _beside(name: str, side: ConfidenceDetails | None) -> Figure:
     if found is None:
         return Figure(text=UNKNOWN)
     null = null_words(name, found)
+    text, _, aside = figure_words(name, found).partition(" (")
     return Figure(
-        text=figure_words(name, found),
-        ends=f"perfect {null}, {p_words(found)}" if null else "",
+        text=text,
+        ends=f"perfect {null}, {p_words(found)}" if null else aside.removesuffix(")"),
         value=found.estimate,
         reason=found.reason or "",
     )

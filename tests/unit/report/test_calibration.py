@@ -61,7 +61,8 @@ def found() -> CalibrationDetails:
     rng = np.random.default_rng(11)
     p = rng.dirichlet([1, 1, 1], 400)
     labels = (rng.random((400, 1)) > p.cumsum(axis=1)[:, :-1]).sum(axis=1)
-    sharp = p**2.5 / (p**2.5).sum(axis=1, keepdims=True)
+    sharp = p**2.5 * np.exp(rng.normal(0, 0.01, p.shape))
+    sharp /= sharp.sum(axis=1, keepdims=True)
     teacher, student = np.log(p), np.log(sharp)
     return CalibrationDetails(
         teacher=side(teacher, labels, rng),
@@ -199,6 +200,18 @@ def test_words_of_sharpness_follow_the_interval() -> None:
     assert "not shown to be too sharp or too flat" in sentences[-1]
     refused = replace(whole, student_temperature=student_temperature(teacher, teacher * 0))
     assert list(temperature_words(refused))[-1].endswith("cannot be told: the student is uniform.")
+
+
+def test_an_infinite_log_loss_is_said(make_document: MakeDocument) -> None:
+    """A certain answer that was wrong is counted, not left out."""
+    whole = found()
+    never = np.array([[0.0, -np.inf], [0.0, -np.inf]])
+    proper = proper_figures(never, [0, 1], np.random.default_rng(0), simulations=9)
+    certain = replace(whole, student=replace(whole.student, proper=proper))
+    document = with_details(make_document(), certain)
+    said = "the label had probability 0 in 1 of 2 samples"
+    assert f'∞ <span class="ends">{said}</span>' in page_of(document)
+    assert f"∞ ({said})" in report_markdown(document)
 
 
 def test_ties_say_how_much_was_kept() -> None:

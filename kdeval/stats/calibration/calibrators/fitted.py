@@ -11,8 +11,6 @@ from kdeval.stats.moments import FloatArray
 
 CalibratorName = Literal["temperature", "Platt", "beta", "Venn-Abers", "isotonic"]
 
-_NEAREST = 1e-4
-
 
 class Calibrator(Protocol):
     """A fitted map from confidence to probability, never 0 or 1."""
@@ -29,7 +27,7 @@ class Calibrator(Protocol):
         """Calibrated probabilities of confidences in [0, 1], shape (n,)."""
 
 
-def inside(confidence: FloatArray) -> FloatArray:
-    """Confidence kept 0.0001 away from 0 and 1, where logarithms end: "100 %" is a word."""
-    kept: FloatArray = np.clip(confidence, _NEAREST, 1 - _NEAREST)
+def inside(confidence: FloatArray, nearest: float = 1e-4) -> FloatArray:
+    """Confidence kept `nearest` away from 0 and 1, where logarithms end: "100 %" is a word."""
+    kept: FloatArray = np.clip(confidence, nearest, 1 - nearest)
     return kept

@@ -26,6 +26,9 @@ from kdeval.stats.temperature import HIGHEST, LOWEST
 LogisticName = Literal["temperature", "Platt", "beta"]
 _Bounds = tuple[float | None, float | None]
 
+_NEAREST = 1e-3
+"""A claim of certainty counts as 99.9 %: farther out, few such answers would turn the whole fit."""
+
 _FREE: _Bounds = (None, None)
 _RISING: _Bounds = (0.0, None)
 _BOUNDS: Mapping[LogisticName, tuple[_Bounds, ...]] = {
@@ -86,7 +89,7 @@ def fit_logistic(name: LogisticName, confidence: FloatArray, right: BoolArray) -
 
 
 def _features(name: LogisticName, confidence: FloatArray) -> FloatArray:
-    c = inside(confidence)
+    c = inside(confidence, _NEAREST)
     if name == "beta":
         return np.stack([np.ones(len(c)), np.log(c), -np.log1p(-c)], axis=1)
     logit = np.log(c) - np.log1p(-c)
