@@ -32,7 +32,7 @@ PROMISES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("betting at every sample", ("^betting at every",)),
     ("planned samples, power of 80 %", ("^planned ",)),
     ("no bounded mean: bootstrap", (", bootstrap, ",)),
-    ("router: Clopper-Pearson, betting", ("flips, Clopper-Pearson", "WSR betting")),
+    ("router: exact, betting, conformal", ("flips, Clopper-Pearson", "WSR betting", "^conformal")),
     ("calibration: p-values", ("^p-value of", "^calibration p-value")),
     ("calibration: intervals", (
         "^AUROC", "^accuracy of the", "^student's own", "^closest distillation",
@@ -89,9 +89,9 @@ def line_of(claim: str) -> str:
 def bench_validity(directory: Path) -> None:
     """tests/validity, whose measured errors go into the README and reports/validity.md."""
     rates = measured(directory / "rates.json")
+    FULL.write_text(full_table(rates))
     body = short_table(rates)
     readme.write(NAME, body)
-    FULL.write_text(full_table(rates))
     print(body)
 
 
