@@ -63,18 +63,21 @@ def fit(
     seed: int,
 ) -> None:
     """Fit a router on RUN: mastered tasks to the student, the rest to the teacher, certified."""
+    from kdeval.routing.guarantee import FitSettings
     from kdeval.workflows.routing import fit_and_show
 
     fit_and_show(
         run,
         out,
-        students=students or None,
-        max_drop=max_drop,
-        confidence=confidence,
-        alpha=alpha,
-        seed=seed,
-        encoder_dir=encoder,
-        metric=metric,
+        FitSettings(
+            students=students or None,
+            max_drop=max_drop,
+            confidence=confidence,
+            alpha=alpha,
+            seed=seed,
+            encoder_dir=encoder,
+            metric=metric,
+        ),
     )
     click.echo(f"wrote {out / 'router.yaml'} and {out / 'router.safetensors'}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,18 +12,17 @@ import transformers
 
 from kdeval.config.transformers_models import EmbedderConfig
 from kdeval.errors import ModelError
-from kdeval.models.label_logits import WEIGHTS
 from kdeval.models.loading import loading
+from kdeval.models.model_directory import ModelDirectory
 from kdeval.models.protocols import Request
 from kdeval.models.ranking import CosineRanker, Vectors
 from kdeval.models.torch_hardware import HalvingBatches, choose_device, choose_dtype
-from kdeval.models.weight_files import stored_parameters
 from kdeval.records import Response
-from kdeval.store.fingerprints import files_digest, value_digest
+from kdeval.store.fingerprints import value_digest
 
 __all__ = ["TransformersEmbedder"]
 
-_CONTENT = (*WEIGHTS, ".json", ".txt", ".model", ".jinja")
+_SETTINGS = (".json", ".txt", ".model", ".jinja")
 
 
 class TransformersEmbedder:
@@ -36,22 +34,14 @@ class TransformersEmbedder:
 
     def __init__(self, config: EmbedderConfig) -> None:
         self._config = config
-        self._path = Path(config.path)
-        if not (self._path / "config.json").is_file():
-            raise ModelError(
-                f"{config.name}: {self._path} has no config.json: give a directory that "
-                "save_pretrained() wrote"
-            )
+        self._directory = ModelDirectory.checked(
+            config.path, name=config.name, needs=["config.json"], settings=_SETTINGS
+        )
         self.batch_size = config.batch_size
         self.device = choose_device(config.device, name=config.name)
-        self.dtype = choose_dtype(
-            config.dtype,
-            self.device,
-            lambda: transformers.AutoConfig.from_pretrained(self._path).dtype,
-        )
-        weights = [file for file in self._files() if file.suffix in WEIGHTS]
-        self.bytes_on_disk = sum(file.stat().st_size for file in weights)
-        self.parameters = stored_parameters(weights)
+        self.dtype = choose_dtype(config.dtype, self.device, self._directory.stored_dtype)
+        self.bytes_on_disk = self._directory.bytes_on_disk
+        self.parameters = self._directory.parameters
         self._batches = HalvingBatches(config.batch_size, self.device)
         self._ranker = CosineRanker(self)
 
@@ -61,7 +51,7 @@ class TransformersEmbedder:
         config = self._config
         settings = [
             "embedder", 1, self.dtype, config.max_length, config.pooling, config.query_prefix,
-            config.document_prefix, files_digest(self._files(), self._path),
+            config.document_prefix, self._directory.digest,
         ]  # fmt: skip
         return value_digest(settings)
 
@@ -100,16 +90,13 @@ class TransformersEmbedder:
                 pooled = (tokens * mask).sum(dim=1) / mask.sum(dim=1)
         return list(pooled.cpu().numpy())
 
-    def _files(self) -> list[Path]:
-        return [file for file in self._path.iterdir() if file.suffix in _CONTENT]
-
     @cached_property
     def _loaded(self) -> tuple[Any, Any, int]:
         transformers.utils.logging.disable_progress_bar()
-        with loading(self._config.name, self._path):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(self._path)
+        with loading(self._config.name, self._directory.path):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self._directory.path)
             model = transformers.AutoModel.from_pretrained(
-                self._path, dtype=getattr(torch, self.dtype)
+                self._directory.path, dtype=getattr(torch, self.dtype)
             )
         model.to(self.device).eval()
         if tokenizer.pad_token is None:

@@ -14,13 +14,13 @@ import transformers
 
 from kdeval.config.transformers_models import ImageClassifierConfig
 from kdeval.errors import ModelError
-from kdeval.models.label_logits import WEIGHTS, columns_of, label_names, label_response
+from kdeval.models.label_logits import columns_of, label_names, label_response
 from kdeval.models.loading import loading
+from kdeval.models.model_directory import ModelDirectory
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import HalvingBatches, PeakMemory, choose_device, choose_dtype
-from kdeval.models.weight_files import stored_parameters
 from kdeval.records import Image, Response
-from kdeval.store.fingerprints import files_digest, value_digest
+from kdeval.store.fingerprints import value_digest
 
 __all__ = ["ImageClassifier"]
 
@@ -35,36 +35,30 @@ class ImageClassifier:
 
     def __init__(self, config: ImageClassifierConfig) -> None:
         self._config = config
-        self._path = Path(config.path)
-        for name in ("config.json", "preprocessor_config.json"):
-            if not (self._path / name).is_file():
-                raise ModelError(
-                    f"{config.name}: {self._path} has no {name}: give a directory where "
-                    "save_pretrained() of the model and of its image processor wrote"
-                )
+        self._directory = ModelDirectory.checked(
+            config.path,
+            name=config.name,
+            needs=["config.json", "preprocessor_config.json"],
+            settings=(".json",),
+            give="a directory where save_pretrained() of model and image processor wrote",
+        )
         self.batch_size = config.batch_size
         self.device = choose_device(config.device, name=config.name)
-        self.dtype = choose_dtype(
-            config.dtype,
-            self.device,
-            lambda: transformers.AutoConfig.from_pretrained(self._path).dtype,
-        )
-        self.bytes_on_disk = sum(
-            file.stat().st_size for file in self._files() if file.suffix in WEIGHTS
-        )
+        self.dtype = choose_dtype(config.dtype, self.device, self._directory.stored_dtype)
+        self.bytes_on_disk = self._directory.bytes_on_disk
         self._batches = HalvingBatches(config.batch_size, self.device)
         self._memory = PeakMemory(self.device)
 
     @cached_property
     def fingerprint(self) -> str:
         """Digest of weights, configuration, image processor, dtype and label mapping."""
-        digest = files_digest(self._files(), self._path)
+        digest = self._directory.digest
         return value_digest(["image_classifier", 1, self.dtype, self._config.labels, digest])
 
     @property
     def parameters(self) -> int | None:
         """Number of weights by the files' headers; without such, once the model is loaded."""
-        found = stored_parameters([file for file in self._files() if file.suffix in WEIGHTS])
+        found = self._directory.parameters
         if found is None and "_model" in self.__dict__:
             found = sum(weight.numel() for weight in self._model.parameters())
         return found
@@ -119,9 +113,6 @@ class ImageClassifier:
             return Response(error=f"{where} cannot be read as an image: {error}")
         return torch.as_tensor(found)
 
-    def _files(self) -> list[Path]:
-        return [file for file in self._path.iterdir() if file.suffix in (*WEIGHTS, ".json")]
-
     @cached_property
     def _processor(self) -> Any:
         return self._read(transformers.AutoImageProcessor)
@@ -136,8 +127,8 @@ class ImageClassifier:
         return model
 
     def _read(self, kind: Any, **options: Any) -> Any:
-        with loading(self._config.name, self._path):
-            return kind.from_pretrained(self._path, **options)
+        with loading(self._config.name, self._directory.path):
+            return kind.from_pretrained(self._directory.path, **options)
 
 
 def _bytes(image: Image) -> bytes:

@@ -8,7 +8,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -64,7 +63,6 @@ def inferring(model: Any) -> Iterator[None]:
 class _LiveClassifier(SequenceClassifier):
     def __init__(self, config: SequenceClassifierConfig, model: Any, tokenizer: Any) -> None:
         self._config = config
-        self._path = Path(config.path)
         self.batch_size = config.batch_size
         self.device = str(model.device)
         self.dtype = str(model.dtype).removeprefix("torch.")

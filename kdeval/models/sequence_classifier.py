@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,17 +11,17 @@ import transformers
 
 from kdeval.config.schema import SequenceClassifierConfig
 from kdeval.errors import ModelError
-from kdeval.models.label_logits import WEIGHTS, columns_of, label_names, label_response
+from kdeval.models.label_logits import columns_of, label_names, label_response
 from kdeval.models.loading import loading
+from kdeval.models.model_directory import ModelDirectory
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import HalvingBatches, choose_device, choose_dtype
-from kdeval.models.weight_files import stored_parameters
 from kdeval.records import Response
-from kdeval.store.fingerprints import files_digest, value_digest
+from kdeval.store.fingerprints import value_digest
 
 __all__ = ["SequenceClassifier"]
 
-_CONTENT = (*WEIGHTS, ".json", ".txt", ".model", ".jinja")
+_SETTINGS = (".json", ".txt", ".model", ".jinja")
 
 
 class SequenceClassifier:
@@ -35,22 +34,13 @@ class SequenceClassifier:
 
     def __init__(self, config: SequenceClassifierConfig) -> None:
         self._config = config
-        self._path = Path(config.path)
-        if not (self._path / "config.json").is_file():
-            raise ModelError(
-                f"{config.name}: {self._path} has no config.json: give a directory that "
-                "save_pretrained() wrote"
-            )
+        self._directory = ModelDirectory.checked(
+            config.path, name=config.name, needs=["config.json"], settings=_SETTINGS
+        )
         self.batch_size = config.batch_size
         self.device = choose_device(config.device, name=config.name)
-        self.dtype = choose_dtype(
-            config.dtype,
-            self.device,
-            lambda: transformers.AutoConfig.from_pretrained(self._path).dtype,
-        )
-        self.bytes_on_disk: int | None = sum(
-            file.stat().st_size for file in self._files() if file.suffix in WEIGHTS
-        )
+        self.dtype = choose_dtype(config.dtype, self.device, self._directory.stored_dtype)
+        self.bytes_on_disk: int | None = self._directory.bytes_on_disk
         self._batches = HalvingBatches(config.batch_size, self.device)
         self._loaded: tuple[Any, Any, list[str], int] | None = None
 
@@ -59,14 +49,14 @@ class SequenceClassifier:
         """Digest of weights, tokenizer and configuration files, dtype, and truncation."""
         settings = [
             "sequence_classifier", 1, self.dtype, self._config.max_length, self._config.labels,
-            files_digest(self._files(), self._path),
+            self._directory.digest,
         ]  # fmt: skip
         return value_digest(settings)
 
     @property
     def parameters(self) -> int | None:
         """Number of weights by the files' headers; without such, once the model is loaded."""
-        found = stored_parameters([file for file in self._files() if file.suffix in WEIGHTS])
+        found = self._directory.parameters
         if found is None and self._loaded is not None:
             found = sum(weight.numel() for weight in self._loaded[0].parameters())
         return found
@@ -104,17 +94,14 @@ class SequenceClassifier:
         with torch.inference_mode():
             return list(model(**batch).logits.float().cpu())
 
-    def _files(self) -> list[Path]:
-        return [file for file in self._path.iterdir() if file.suffix in _CONTENT]
-
     def _load(self) -> tuple[Any, Any, list[str], int]:
         if self._loaded is not None:
             return self._loaded
         transformers.utils.logging.disable_progress_bar()
-        with loading(self._config.name, self._path):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(self._path)
+        with loading(self._config.name, self._directory.path):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self._directory.path)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                self._path, dtype=getattr(torch, self.dtype)
+                self._directory.path, dtype=getattr(torch, self.dtype)
             )
         model.to(self.device).eval()
         self._loaded = self._with_limits(model, tokenizer)

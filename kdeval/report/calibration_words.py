@@ -173,8 +173,8 @@ def temperature_words(found: CalibrationDetails) -> Iterator[str]:
         for step in found.temperature.steps:
             if step.temperature == found.distilled_at and step.lost is not None:
                 yield (
-                    "At the distillation temperature of the configuration, "
-                    f"T = {step.temperature:g}, it loses {number(step.lost, 'percent')}."
+                    "At the distillation temperature "
+                    f"T = {step.temperature:g} it loses {number(step.lost, 'percent')}."
                 )
     if found.student_temperature is not None:
         yield _sharpness_words(found.student_temperature)

@@ -49,41 +49,28 @@ class FitSummary:
 def fit_router(
     run: RunDirectory,
     out: Path,
-    *,
-    students: Sequence[str] | None = None,
-    max_drop: float = 0.02,
-    confidence: float = 0.9,
-    alpha: float = 0.05,
-    seed: int = 0,
-    encoder_dir: Path | None = None,
-    metric: str | None = None,
+    settings: FitSettings | None = None,
 ) -> FitSummary:
     """The router fitted on `run`, written to the directory `out`.
 
     Args:
         run: a finished run with text.
         out: directory of the artefact; made when missing.
-        students: which of the run's students may be targets; None: all.
-        max_drop: largest share of all traffic that may lose a right answer.
-        confidence: that this holds, over draws of the certify split.
-        alpha: share of familiar traffic that the in-distribution test may turn away.
-        seed: of the splits and of every draw.
-        encoder_dir: a model2vec directory; None: vectors are fitted on the run's own prompts.
-        metric: the metric of every suite; None: each suite's first.
+        settings: what is asked of it.
 
     Raises:
-        RoutingError: the run or a setting does not allow a router.
+        RoutingError: the run does not allow a router.
         UsageError: `out` cannot be written.
     """
     if out.exists() and not out.is_dir():
         raise UsageError(f"cannot write {out}: it is a file, not a directory; give another --out")
-    settings = FitSettings(max_drop=max_drop, confidence=confidence, alpha=alpha, seed=seed)
-    samples = load_samples(run, students=_chosen(run, students), metric=metric)
-    names = assign_splits(samples.units, seed)
+    settings = settings or FitSettings()
+    samples = load_samples(run, students=_chosen(run, settings.students), metric=settings.metric)
+    names = assign_splits(samples.units, settings.seed)
     splits = {name: samples.take(names == name) for name in SPLITS}
     _check_splits(run, splits)
     with threadpool_limits(1):  # the matrices are small: threads would wait for each other
-        parts = _learn(run, splits, settings, encoder_dir)
+        parts = _learn(run, splits, settings)
     written = _saved(_certify(parts), out)
     return FitSummary(
         path=out,
@@ -97,9 +84,8 @@ def _learn(
     run: RunDirectory,
     splits: dict[SplitName, RoutingSamples],
     settings: FitSettings,
-    encoder_dir: Path | None,
 ) -> FittedParts:
-    encoder = _encoder(splits["fit"], encoder_dir, settings.seed)
+    encoder = _encoder(splits["fit"], settings.encoder_dir, settings.seed)
     savings = known_savings(run, splits["fit"].students, settings.confidence)
     ranking = fit_ranking(
         splits["fit"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from kdeval_router.decision import Decision, RoutingRule
@@ -22,12 +23,28 @@ __all__ = ["FitSettings", "certified_guarantee", "decide_all", "no_guarantee", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitSettings:
-    """What the user asks of a router; see `fit_router`."""
+    """What the user asks of a router.
 
-    max_drop: float
-    confidence: float
-    alpha: float
-    seed: int
+    Attributes:
+        max_drop: largest share of all traffic that may lose a right answer.
+        confidence: that this holds, over draws of the certify split.
+        alpha: share of familiar traffic that the in-distribution test may turn away.
+        seed: of the splits and of every draw.
+        students: which of the run's students may be targets; None: all.
+        encoder_dir: a model2vec directory; None: vectors are fitted on the run's own prompts.
+        metric: the metric of every suite; None: each suite's first.
+
+    Raises:
+        RoutingError: a number lies outside its range.
+    """
+
+    max_drop: float = 0.02
+    confidence: float = 0.9
+    alpha: float = 0.05
+    seed: int = 0
+    students: tuple[str, ...] | None = None
+    encoder_dir: Path | None = None
+    metric: str | None = None
 
     def __post_init__(self) -> None:
         limits = (

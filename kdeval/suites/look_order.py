@@ -20,8 +20,8 @@ def look_order(
 
     Every beginning of the order is a fair sample of the suite: each unit is among the first share t
     with probability t, whatever its slices, and each combination of task and slice tags keeps its
-    proportion within one unit. So looks estimate one thing, and what a look adds is new. (A limited suite
-    favours small slices, and a limit may cut through clusters; a look may do neither.)
+    proportion within one unit. So looks estimate one thing, and what a look adds is new. (A limited
+    suite favours small slices, and a limit may cut through clusters; a look may do neither.)
 
     Args:
         samples: of one suite.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from kdeval.report.router_terminal import evaluation_renderables, fit_renderable
 from kdeval.report.strict_json import write_json
 from kdeval.routing.evaluate import RouterEvaluation, evaluate_router
 from kdeval.routing.fit import FitSummary, fit_router
+from kdeval.routing.guarantee import FitSettings
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["evaluate_and_show", "fit_and_show"]
@@ -21,14 +21,8 @@ __all__ = ["evaluate_and_show", "fit_and_show"]
 def fit_and_show(
     run: Path,
     out: Path,
+    settings: FitSettings | None = None,
     *,
-    students: Sequence[str] | None = None,
-    max_drop: float = 0.02,
-    confidence: float = 0.9,
-    alpha: float = 0.05,
-    seed: int = 0,
-    encoder_dir: Path | None = None,
-    metric: str | None = None,
     console: Console | None = None,
 ) -> FitSummary:
     """What `fit_router` wrote, after showing it.
@@ -38,17 +32,7 @@ def fit_and_show(
     """
     opened = RunDirectory.open(run)
     _check_not_stopped(opened)
-    summary = fit_router(
-        opened,
-        out,
-        students=students,
-        max_drop=max_drop,
-        confidence=confidence,
-        alpha=alpha,
-        seed=seed,
-        encoder_dir=encoder_dir,
-        metric=metric,
-    )
+    summary = fit_router(opened, out, settings)
     console = console or Console(highlight=False)
     for item in fit_renderables(summary):
         console.print(item)

@@ -42,7 +42,9 @@ def test_every_block_runs(
     assert ran >= 12
 
 
-@pytest.mark.parametrize("command", ["plan", "run", "aa", "report", "gate", "route", "demo", "schema"])
+@pytest.mark.parametrize(
+    "command", ["plan", "run", "aa", "report", "gate", "route", "demo", "schema"]
+)
 def test_every_command_explains_itself(
     kdeval: Callable[..., subprocess.CompletedProcess[str]], command: str
 ) -> None:

@@ -18,18 +18,25 @@ from kdeval.report.numbers import UNKNOWN, number
 
 __all__ = ["MeasureRow", "Sides", "kept_rows", "measure_rows"]
 
+_FIRST = ("ece_equal_mass", "smooth_ece", "brier", "log_loss", "auroc")
+
 Sides = tuple[ConfidenceDetails | None, ConfidenceDetails | None]
 """Teacher and student, as far as known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureRow:
-    """One figure of both models; `meaning` explains it."""
+    """One figure of both models; `meaning` explains it.
+
+    Attributes:
+        first: it stands in the table that is always open.
+    """
 
     name: str
     meaning: str
     teacher: Figure
     student: Figure
+    first: bool = True
 
 
 def measure_rows(sides: Sides) -> tuple[MeasureRow, ...]:
@@ -55,7 +62,15 @@ def measure_rows(sides: Sides) -> tuple[MeasureRow, ...]:
     for key, (name, meaning) in MEASURES.items():
         teacher, student = (_beside(key, side) for side in sides)
         if (teacher.text, student.text) != (UNKNOWN, UNKNOWN):
-            rows.append(MeasureRow(name=name, meaning=meaning, teacher=teacher, student=student))
+            rows.append(
+                MeasureRow(
+                    name=name,
+                    meaning=meaning,
+                    teacher=teacher,
+                    student=student,
+                    first=key in _FIRST,
+                )
+            )
     return tuple(rows)
 
 
@@ -77,7 +92,7 @@ def _beside(name: str, side: ConfidenceDetails | None) -> Figure:
 def kept_rows(sides: Sides) -> tuple[MeasureRow, ...]:
     """Accuracy where only the most confident answers are kept, and the AUROC's interval."""
     asked = next((side.kept for side in sides if side is not None), ())
-    rows = []
+    rows: list[MeasureRow] = []
     for index, item in enumerate(asked):
         share = number(item.asked, "percent", 0)
         teacher, student = (
@@ -90,6 +105,7 @@ def kept_rows(sides: Sides) -> tuple[MeasureRow, ...]:
                 meaning=f"share right among the {share} most confident answers",
                 teacher=teacher,
                 student=student,
+                first=not rows,
             )
         )
     if asked:
@@ -103,6 +119,7 @@ def kept_rows(sides: Sides) -> tuple[MeasureRow, ...]:
                 meaning=MEASURES["auroc"][1],
                 teacher=teacher,
                 student=student,
+                first=False,
             )
         )
     return tuple(rows)

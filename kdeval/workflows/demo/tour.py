@@ -17,6 +17,7 @@ from rich.text import Text
 
 from kdeval.config.schema import load_config
 from kdeval.errors import UsageError
+from kdeval.routing.guarantee import FitSettings
 from kdeval.workflows.demo.build import build_demo
 from kdeval.workflows.demo.digits import write_digits
 from kdeval.workflows.evaluate import evaluate
@@ -80,7 +81,7 @@ def take_tour(
     _judge(run, stop, console)
     router = out / "router"
     _command(console, f"kdeval route fit {run} -o {router} --seed {seed}")
-    fit_and_show(run, router, seed=seed, console=console)
+    fit_and_show(run, router, FitSettings(seed=seed), console=console)
     unseen = run
     if stop.heldout is not None:
         unseen = _run(stop.heldout[0], out / "runs" / "heldout", progress_bars, console)

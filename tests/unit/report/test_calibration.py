@@ -113,7 +113,7 @@ def test_the_page_shows_every_figure_beside_its_null(document: ReportDocument) -
         "Parts of the Brier score", "Class by class", "per&lt;b&gt;haps", "off the label",
         "too sharp: its own temperature should be 2.5", "whole clusters to a side",
         "these have clusters, so p is too small",
-        "At the distillation temperature of the configuration, T = 4, it loses",
+        "At the distillation temperature T = 4 it loses",
     ):  # fmt: skip
         assert words in page
     assert page.count("<svg") == 2

@@ -19,6 +19,7 @@ from kdeval.records import (
     Score,
     ScoredPair,
 )
+from kdeval.routing.guarantee import FitSettings
 from kdeval.store.pairs import write_pairs, write_samples
 from kdeval.store.run_directory import (
     ModelEntry,
@@ -180,4 +181,6 @@ def fitted(run: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The router fitted on that run."""
     from kdeval.routing.fit import fit_router
 
-    return fit_router(run, tmp_path_factory.mktemp("routers") / "router", max_drop=0.03)
+    return fit_router(
+        run, tmp_path_factory.mktemp("routers") / "router", FitSettings(max_drop=0.03)
+    )

@@ -19,7 +19,7 @@ from kdeval.records import Metric
 from kdeval.routing.evaluate import evaluate_router
 from kdeval.routing.explain import explain_text
 from kdeval.routing.fit import fit_router
-from kdeval.routing.guarantee import decide_all
+from kdeval.routing.guarantee import FitSettings, decide_all
 from kdeval.routing.samples import load_samples
 
 
@@ -77,9 +77,9 @@ def test_the_certified_share_and_flips_are_those_of_the_runtime(fitted, run) -> 
 
 
 def test_the_same_run_and_seed_give_the_same_files(fitted, run, tmp_path) -> None:
-    again = fit_router(run, tmp_path / "again", max_drop=0.03)
+    again = fit_router(run, tmp_path / "again", FitSettings(max_drop=0.03))
     assert again.config == fitted.config
-    other = fit_router(run, tmp_path / "other", max_drop=0.03, seed=1)
+    other = fit_router(run, tmp_path / "other", FitSettings(max_drop=0.03, seed=1))
     assert other.config.weights.sha256 != fitted.config.weights.sha256
 
 
@@ -126,7 +126,7 @@ def evaluate_hash(fitted, text: str) -> bool:
 def test_clusters_are_the_unit_of_the_guarantee(tmp_path, rows, run_of) -> None:
     data = [row | {"cluster": f"doc{index // 4}"} for index, row in enumerate(rows(2_400))]
     run = run_of(tmp_path / "run", data)
-    summary = fit_router(run, tmp_path / "router", max_drop=0.05)
+    summary = fit_router(run, tmp_path / "router", FitSettings(max_drop=0.05))
     guarantee, splits = summary.config.guarantee, summary.config.splits
     assert guarantee.sampling_unit == "cluster, one random sample of each"
     assert guarantee.n == splits.units["certify"] < splits.samples["certify"]
@@ -148,7 +148,7 @@ def test_too_little_data_certifies_nothing_and_says_how_much_is_missing(
 
 
 def test_a_chosen_student_is_the_only_target(run, tmp_path) -> None:
-    summary = fit_router(run, tmp_path / "router", students=["small"], max_drop=0.03)
+    summary = fit_router(run, tmp_path / "router", FitSettings(students=("small",), max_drop=0.03))
     assert {task.target for task in summary.config.tasks.values()} <= {"small", "big"}
     assert list(summary.config.students) == ["small"]
 
@@ -157,14 +157,16 @@ def test_samples_with_errors_are_dropped_and_counted(tmp_path, rows, run_of) -> 
     data = rows(800)
     for row in data[::10]:
         row["teacher"] = None
-    summary = fit_router(run_of(tmp_path / "run", data), tmp_path / "router", max_drop=0.05)
+    summary = fit_router(
+        run_of(tmp_path / "run", data), tmp_path / "router", FitSettings(max_drop=0.05)
+    )
     assert summary.unusable == 80
     assert summary.config.guarantee.dropped > 0
 
 
 def test_unknown_costs_stay_unknown(tmp_path, rows, run_of) -> None:
     run = run_of(tmp_path / "run", rows(800))
-    summary = fit_router(run, tmp_path / "router", max_drop=0.05)
+    summary = fit_router(run, tmp_path / "router", FitSettings(max_drop=0.05))
     assert summary.config.costs.teacher_usd is None
     assert evaluate_router(summary.path, run).saving is None
 
@@ -181,7 +183,7 @@ def test_unknown_costs_stay_unknown(tmp_path, rows, run_of) -> None:
 )
 def test_settings_that_allow_no_router(run, tmp_path, settings, message) -> None:
     with pytest.raises(RoutingError, match=message):
-        fit_router(run, tmp_path / "router", **settings)
+        fit_router(run, tmp_path / "router", FitSettings(**settings))
 
 
 def test_real_valued_scores_are_refused_with_what_is_supported(tmp_path, rows, run_of) -> None:
@@ -228,19 +230,19 @@ def test_a_directory_of_static_vectors_is_an_encoder(run, tmp_path) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     vectors = np.random.default_rng(0).normal(size=(len(words), 32)).astype(np.float16)
     save_file({"embeddings": vectors}, folder / "model.safetensors")
-    summary = fit_router(run, tmp_path / "router", encoder_dir=folder, max_drop=0.05)
+    summary = fit_router(run, tmp_path / "router", FitSettings(encoder_dir=folder, max_drop=0.05))
     assert summary.config.encoder.kind == "static"
     assert summary.config.encoder.dimensions == 32
     assert str(tmp_path) not in (summary.path / "router.yaml").read_text()
     assert Router.load(summary.path).decide("[UNK] zzz").reason == "no_known_words"
     save_file({"embeddings": vectors[1:]}, folder / "model.safetensors")
     with pytest.raises(RoutingError, match="vectors"):
-        fit_router(run, tmp_path / "other", encoder_dir=folder)
+        fit_router(run, tmp_path / "other", FitSettings(encoder_dir=folder))
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(RoutingError, match="broken"):
-        fit_router(run, tmp_path / "other", encoder_dir=folder)
+        fit_router(run, tmp_path / "other", FitSettings(encoder_dir=folder))
     with pytest.raises(RoutingError, match="is missing"):
-        fit_router(run, tmp_path / "other", encoder_dir=tmp_path / "nowhere")
+        fit_router(run, tmp_path / "other", FitSettings(encoder_dir=tmp_path / "nowhere"))
 
 
 def test_explain_text_says_why(fitted) -> None:
