@@ -1,7 +1,7 @@
 # make demo   a real distilled student measured, gated and routed (sets everything up first)
 # make test   the whole test suite (sets everything up first)
 # make check  ruff, mypy --strict, import-linter
-# make bench  speed and memory figures
+# make bench  speed and memory figures; the README's tables of measured errors (ARGS=validity: only these)
 
 PYTHON ?= python3
 VENV ?= .venv

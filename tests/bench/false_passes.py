@@ -183,7 +183,11 @@ def short_table(found: dict[World, dict[str, list[float]]]) -> str:
     wrong, right = found[BORDERLINE[0]], found[EQUAL[0]]
     head = ["passed at n =", *(f"{n:,}" for n in SIZES), *(f"equal, {n:,}" for n in SIZES[1:])]
     rows = [
-        [name, *(f"{x:.1%}" for x in wrong[name]), *(f"{x:.0%}" for x in right[name][1:])]
+        [
+            name,
+            *(readme.percent(x, 1) for x in wrong[name]),
+            *(readme.percent(x, 0) for x in right[name][1:]),
+        ]
         for name in METHODS
     ]
     return readme.table(head, rows)
@@ -193,12 +197,12 @@ def full_table(found: dict[World, dict[str, list[float]]]) -> str:
     """Every world."""
     parts = [
         "# False passes at the margin, and power\n\nWritten by `make bench ARGS=false_passes`: "
-        f"{TRIALS:,} simulated samples a world and size, limit {LIMIT:.0%} of retention, nominal "
-        f"{1 - LEVEL:.0%} one-sided.\nIn the first worlds the student lies exactly at the limit: a "
-        "pass is an error. In the others it is\nas good as its teacher: a pass is right.\n"
+        f"{TRIALS:,} simulated samples a world and size, limit {readme.percent(LIMIT, 0)} of "
+        f"retention, nominal {readme.percent(1 - LEVEL, 0)} one-sided.\n"
+        "In the first worlds the student lies exactly at the limit: a pass is an error. In the others it is\nas good as its teacher: a pass is right.\n"
     ]
     for world, rows in found.items():
         head = [f"{world.name}, n =", *(f"{n:,}" for n in SIZES)]
-        body = [[name, *(f"{x:.1%}" for x in shares)] for name, shares in rows.items()]
+        body = [[name, *(readme.percent(x, 1) for x in shares)] for name, shares in rows.items()]
         parts.append(readme.table(head, body) + "\n")
     return "\n".join(parts)

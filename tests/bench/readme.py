@@ -29,7 +29,7 @@ def replaced(name: str, body: str, text: str) -> str:
     """The text with `body` between the markers of `name`."""
     start, end = markers(name)
     old = between(name, text)
-    return text.replace(f"{start}{old}{end}", f"{start}\n{body.strip()}\n{end}")
+    return text.replace(f"{start}{old}{end}", f"{start}\n\n{body.strip()}\n\n{end}")
 
 
 def write(name: str, body: str) -> None:
@@ -41,6 +41,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first column to the left, the others to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def percent(share: float, digits: int) -> str:
+    """As the README writes it: 2.5 %."""
+    return f"{100 * share:.{digits}f} %"
 
 
 def rows_of(body: str) -> list[list[str]]:

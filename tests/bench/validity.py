@@ -122,8 +122,8 @@ def _line(title: str, rates: Sequence[Rate]) -> list[str]:
         f"{len(rates)}",
         f"{ratio:.2f} x",
         f"{worst.claim}: {worst.world}",
-        f"{worst.errors / worst.trials:.1%} of {worst.trials:,}",
-        f"{worst.nominal:.3g}" if worst.nominal < 0.001 else f"{worst.nominal:.1%}",
+        f"{readme.percent(worst.errors / worst.trials, 1)} of {worst.trials:,}",
+        readme.percent(worst.nominal, 1),
         f"{worst.slack:g} x",
     ]
 
@@ -133,8 +133,8 @@ def full_table(rates: Sequence[Rate]) -> str:
     rows = [
         [
             f"{r.claim}: {r.world}",
-            f"{r.errors / r.trials:.2%}",
-            f"{r.nominal:.2%}",
+            readme.percent(r.errors / r.trials, 2),
+            readme.percent(r.nominal, 1),
             f"{r.slack:g} x",
             f"{r.trials:,}",
         ]

@@ -87,7 +87,7 @@ def test_the_worst_world_is_the_one_closest_to_being_refused() -> None:
     rates.append(rate("excluded", 50, 100, claim="control: something else"))
     (row,) = readme.rows_of(short_table(rates))
     assert row[:4] == ["retention, score test", "3", "0.80 x", "retention, false pass: many"]
-    assert row[4:] == ["8.0% of 5,000", "5.0%", "1.25 x"]
+    assert row[4:] == ["8.0 % of 5,000", "5.0 %", "1.25 x"]
     assert "control: something else: excluded" in full_table(rates)
 
 
