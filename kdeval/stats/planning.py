@@ -200,6 +200,9 @@ def samples_for_mean(
 ) -> int | None:
     """Samples with which the t test shows that D has a positive mean; None where it has none.
 
+    Asymptotic, too: where a handful of large losses makes D strongly skewed, the power at about 65
+    samples was 73 % for a planned 80 %.
+
     Args:
         mean: of D.
         sd: of D, above 0.

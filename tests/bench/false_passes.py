@@ -199,7 +199,8 @@ def full_table(found: dict[World, dict[str, list[float]]]) -> str:
         "# False passes at the margin, and power\n\nWritten by `make bench ARGS=false_passes`: "
         f"{TRIALS:,} simulated samples a world and size, limit {readme.percent(LIMIT, 0)} of "
         f"retention, nominal {readme.percent(1 - LEVEL, 0)} one-sided.\n"
-        "In the first worlds the student lies exactly at the limit: a pass is an error. In the others it is\nas good as its teacher: a pass is right.\n"
+        "In the first worlds the student lies exactly at the limit: a pass is an error. In the\n"
+        "others it is as good as its teacher: a pass is right.\n"
     ]
     for world, rows in found.items():
         head = [f"{world.name}, n =", *(f"{n:,}" for n in SIZES)]
