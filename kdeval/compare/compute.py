@@ -257,8 +257,8 @@ def _repeated_errors(chosen: Selection, confidence: float) -> Interval | None:
 def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ...]:
     notes = [
         "Intervals are two-sided and asymptotic: they miss at most 1.25 times as often as they "
-        "say, more only for strongly skewed scores below about 100 samples and for rare losses "
-        "that strike whole clusters."
+        "say, more only for strongly skewed scores below about 100 samples, for rare losses that "
+        "strike whole clusters, and for one model's rate within a few samples of 0 or 100 %."
     ]
     looked = looks_note(run)
     if looked is not None:
