@@ -28,7 +28,7 @@ __all__ = [
 
 Aggregation = Literal["mean", "ratio_of_sums", "exp_ratio_of_sums", "macro_f1", "mcc", "bleu"]
 """How a set is scored: by the mean of its samples' scores, or by a function of the sum of their
-sufficient statistics (`kdeval.stats.aggregates`)."""
+sufficient statistics (`kdeval.stats.sets.aggregates`)."""
 
 Kind = Literal[
     "classification", "multiple_choice", "extraction", "generation", "likelihood", "retrieval"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kdeval.compare.selection import Selection
 from kdeval.records import Metric
 from kdeval.stats.interval import Interval, unknown
-from kdeval.stats.paired import mean, retention
+from kdeval.stats.means.paired import mean, retention
 
 __all__ = ["above_chance"]
 

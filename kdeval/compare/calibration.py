@@ -13,7 +13,7 @@ from kdeval.compare.selection import Selection
 from kdeval.stats.calibration import calibration_summary
 from kdeval.stats.calibration.null import SIMULATIONS
 from kdeval.stats.interval import Interval
-from kdeval.stats.paired import paired_difference
+from kdeval.stats.means.paired import paired_difference
 from kdeval.stats.temperature import fit_temperature, scale
 
 __all__ = ["compare_calibration"]

@@ -25,13 +25,13 @@ from kdeval.stats.calibration.discrimination import confidence_auroc
 from kdeval.stats.calibration.groups import groups_of
 from kdeval.stats.calibration.proper_null import ProperFigures, proper_figures
 from kdeval.stats.calibration.selective import Kept, RiskCoverage, kept_at, risk_coverage
-from kdeval.stats.distillation import (
+from kdeval.stats.fidelity.distillation import (
     TEMPERATURES,
     DistillationTemperature,
     distillation_temperature,
 )
+from kdeval.stats.fidelity.sharpness import student_temperature
 from kdeval.stats.interval import Interval
-from kdeval.stats.sharpness import student_temperature
 
 __all__ = ["CalibrationDetails", "ConfidenceDetails", "calibration_details"]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kdeval.compare.ensemble_figures import EnsembleFigures
-from kdeval.compare.overall import Overall
-from kdeval.compare.relations import SeriesFigures, Standings
-from kdeval.compare.transfer_figures import Transfer
+from kdeval.compare.figures.ensembles import EnsembleFigures
+from kdeval.compare.figures.overall import Overall
+from kdeval.compare.figures.relations import SeriesFigures, Standings
+from kdeval.compare.figures.transfer import Transfer
 from kdeval.cost.figures import CostFigures
 from kdeval.latency.figures import LatencyFigures
 from kdeval.latency.token_times import TokenTimes
 from kdeval.latency.tokens import TokenFigures
 from kdeval.records import Metric, RunHeader
-from kdeval.stats.flips import FlipTable
 from kdeval.stats.interval import Interval
+from kdeval.stats.means.flips import FlipTable
 
 __all__ = [
     "ALL",

@@ -12,7 +12,7 @@ from kdeval.compare.calibration import compare_calibration
 from kdeval.compare.comparison import ALL, Cell, Comparison, RunComparison
 from kdeval.compare.looks import looks_confidence, looks_note
 from kdeval.compare.macro import TaskPart, compare_tasks
-from kdeval.compare.related import related
+from kdeval.compare.related.every import related
 from kdeval.compare.repeated_errors import repeated_by_chance
 from kdeval.compare.selection import PairTable, Selection, load_pairs, select, selection_of
 from kdeval.compare.set_scores import (
@@ -27,10 +27,10 @@ from kdeval.latency.figures import latency_figures
 from kdeval.latency.token_times import token_times
 from kdeval.latency.tokens import token_figures
 from kdeval.records import Metric
-from kdeval.stats.flips import cohen_kappa, flip_table
 from kdeval.stats.interval import Interval
+from kdeval.stats.means.flips import cohen_kappa, flip_table
+from kdeval.stats.means.paired import agreement, mean, paired_difference
 from kdeval.stats.moments import is_binary
-from kdeval.stats.paired import agreement, mean, paired_difference
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["compare_cell", "compare_run", "select"]

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdeval.compare.selection import Selection
-from kdeval.stats.divergence import Divergences, divergences
+from kdeval.stats.fidelity.divergence import Divergences, divergences
 from kdeval.stats.interval import Interval, unknown
+from kdeval.stats.means.paired import agreement, mean
+from kdeval.stats.means.per_unit import per_unit
 from kdeval.stats.moments import is_binary
-from kdeval.stats.paired import agreement, mean
-from kdeval.stats.per_unit import per_unit
 
 __all__ = ["Apart", "Fidelity", "TeacherWas", "fidelity"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kdeval.compare.overall import MacroTask, Overall
+from kdeval.compare.figures.overall import MacroTask, Overall
 from kdeval.compare.selection import Selection
 from kdeval.records import Metric
 from kdeval.stats.interval import Interval
-from kdeval.stats.macro import TaskScores, macro_difference, macro_mean, macro_retention
-from kdeval.stats.paired import retention
-from kdeval.stats.several_tests import smallest_of
+from kdeval.stats.means.macro import TaskScores, macro_difference, macro_mean, macro_retention
+from kdeval.stats.means.paired import retention
+from kdeval.stats.means.several_tests import smallest_of
 
 __all__ = ["TaskPart", "averaged", "compare_tasks", "task_scores"]
 

@@ -19,8 +19,8 @@ from kdeval.compare.selection import PairTable, cluster_codes, load_pairs, selec
 from kdeval.compare.self_difference import SelfDifference, against_itself
 from kdeval.models.variants import Condition, NotVaried, Variant
 from kdeval.records import Metric, RunHeader
+from kdeval.stats.fidelity.self_agreement import self_agreement
 from kdeval.stats.interval import Interval
-from kdeval.stats.self_agreement import self_agreement
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["Floor", "NoiseFloor", "VariedCondition", "noise_floor"]

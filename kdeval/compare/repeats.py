@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from kdeval.compare.pair_table import PairTable
+from kdeval.stats.fidelity.self_agreement import cross_agreement, self_agreement
 from kdeval.stats.interval import Interval
-from kdeval.stats.self_agreement import cross_agreement, self_agreement
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["Repeats", "repeats_of"]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from kdeval.compare.comparison import ALL, Missing
 from kdeval.compare.pair_table import PairTable, cluster_codes, load_pairs
-from kdeval.stats.aggregates import LENGTHS
 from kdeval.stats.calibration import brier_scores, log_losses
+from kdeval.stats.sets.aggregates import LENGTHS
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = [

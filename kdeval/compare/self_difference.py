@@ -12,8 +12,8 @@ from kdeval.compare.set_scores import set_scores
 from kdeval.records import Metric
 from kdeval.stats.binomial import clopper_pearson
 from kdeval.stats.interval import Interval
+from kdeval.stats.means.paired import mean, paired_difference
 from kdeval.stats.moments import is_binary
-from kdeval.stats.paired import mean, paired_difference
 
 __all__ = ["SelfDifference", "against_itself"]
 

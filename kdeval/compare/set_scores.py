@@ -9,9 +9,9 @@ import numpy as np
 
 from kdeval.compare.selection import FloatArray, Selection
 from kdeval.records import Metric
-from kdeval.stats.bootstrap import RESAMPLES, PairedBootstrap, paired_bootstrap
 from kdeval.stats.interval import Interval, unknown
-from kdeval.stats.paired import retention
+from kdeval.stats.means.paired import retention
+from kdeval.stats.sets.bootstrap import RESAMPLES, PairedBootstrap, paired_bootstrap
 
 __all__ = ["SetScores", "retention_of_means", "set_baselines", "set_notes", "set_scores"]
 

@@ -18,7 +18,7 @@ from kdeval.compare.token_fidelity import (
     WideToken,
 )
 from kdeval.stats.interval import Interval, unknown
-from kdeval.stats.per_unit import per_unit
+from kdeval.stats.means.per_unit import per_unit
 from kdeval.store.run_directory import RunDirectory, TokenTables
 
 __all__ = ["token_fidelity_of"]

@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kdeval.compare.pair_table import PairTable
+from kdeval.stats.fidelity.top_k import TopKBounds, top_k_bounds
 from kdeval.stats.interval import Interval
-from kdeval.stats.per_unit import per_unit
-from kdeval.stats.top_k import TopKBounds, top_k_bounds
+from kdeval.stats.means.per_unit import per_unit
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["TopK", "top_k_of"]

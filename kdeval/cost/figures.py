@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kdeval.stats.interval import Interval
-from kdeval.stats.paired import retention
+from kdeval.stats.means.paired import retention
 from kdeval.store.run_directory import ModelEntry, RunDirectory
 
 __all__ = ["CostFigures", "cost_figures", "usd_per_request"]

@@ -10,11 +10,11 @@ from kdeval.gate.detectable import detectable_limit
 from kdeval.gate.families import name_passing
 from kdeval.gate.ledger_lines import gate_ledger
 from kdeval.gate.looking import Looking
-from kdeval.gate.measure import measure
 from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.missing import samples_missing
 from kdeval.gate.policy import GatePolicy
 from kdeval.gate.resolve import Target, chosen_student, resolve
+from kdeval.gate.rules.measure import measure
 from kdeval.gate.wording import could_show_text, evidence_text, rule_text
 from kdeval.store.run_directory import RunDirectory
 

@@ -9,7 +9,7 @@ from typing import Literal
 from kdeval.gate.ledger import ErrorLedger
 from kdeval.gate.policy import Direction, Promise, RuleMetric
 from kdeval.records import RunHeader
-from kdeval.stats.group_sequential import SequentialDesign
+from kdeval.stats.sequential.group_sequential import SequentialDesign
 
 __all__ = ["EXIT_CODES", "GateDecision", "LooksSummary", "RuleResult", "Verdict"]
 

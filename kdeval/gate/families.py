@@ -8,7 +8,7 @@ from dataclasses import replace
 from kdeval.gate.decision import RuleResult
 from kdeval.gate.quantity import confidence_text, counted
 from kdeval.gate.resolve import Target
-from kdeval.stats.several_tests import shown_by_holm
+from kdeval.stats.means.several_tests import shown_by_holm
 
 __all__ = ["name_passing"]
 

@@ -10,7 +10,7 @@ from kdeval.gate.policy import GatePolicy, Promise
 from kdeval.gate.quantity import counted
 from kdeval.gate.resolve import Target
 from kdeval.gate.wording import rule_text
-from kdeval.stats.group_sequential import SequentialDesign
+from kdeval.stats.sequential.group_sequential import SequentialDesign
 
 __all__ = ["gate_ledger"]
 

@@ -14,14 +14,14 @@ from kdeval.errors import ConfigError, RunError
 from kdeval.gate.anytime import bet_on, betting_range
 from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import LooksSummary, RuleResult
-from kdeval.gate.measure import measure
 from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.policy import GatePolicy, Promise
 from kdeval.gate.quantity import confidence_text
 from kdeval.gate.resolve import Target
-from kdeval.gate.tilted_rules import tilt
-from kdeval.stats.group_sequential import SequentialDesign, each_look_alone, lan_demets
+from kdeval.gate.rules.measure import measure
+from kdeval.gate.rules.tilted import tilt
 from kdeval.stats.interval import unknown
+from kdeval.stats.sequential.group_sequential import SequentialDesign, each_look_alone, lan_demets
 from kdeval.store.fingerprints import value_digest
 from kdeval.store.looks import SMALLEST_ERROR, Looks
 from kdeval.store.run_directory import RunDirectory

@@ -12,7 +12,7 @@ from kdeval.compare.comparison import Comparison
 from kdeval.compare.selection import PairTable, load_pairs
 from kdeval.gate.baseline import Baseline
 from kdeval.stats.interval import Interval
-from kdeval.stats.macro import TaskScores
+from kdeval.stats.means.macro import TaskScores
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["FloatArray", "IntArray", "Judged", "Measurement"]

@@ -9,7 +9,7 @@ from scipy import stats
 from kdeval.gate.measurement import Measurement
 from kdeval.gate.resolve import Target
 from kdeval.stats.interval import Interval
-from kdeval.stats.power import samples_to_bound_mean, samples_to_pass
+from kdeval.stats.planning.power import samples_to_bound_mean, samples_to_pass
 
 __all__ = ["samples_missing", "samples_needed"]
 

@@ -11,10 +11,10 @@ from kdeval.compare.comparison import ALL
 from kdeval.compare.selection import PairTable, Selection, selection_of
 from kdeval.errors import UsageError
 from kdeval.gate.baseline import Baseline, BaselinePairing, BaselineScores, pair
-from kdeval.gate.flip_rules import share_of_flips
+from kdeval.gate.rules.flips import share_of_flips
 from kdeval.records import Metric
-from kdeval.stats.flips import FlipTable, flip_table
 from kdeval.stats.interval import Interval
+from kdeval.stats.means.flips import FlipTable, flip_table
 from kdeval.stats.moments import is_binary
 
 __all__ = ["AgainstPrevious", "PreviousFlips", "against_previous"]

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kdeval.stats.interval import Interval
-from kdeval.stats.quantiles import paired_quantile_ratio, quantile
+from kdeval.stats.means.quantiles import paired_quantile_ratio, quantile
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["QUANTILES", "LatencyFigures", "PairedLatencies", "latency_figures", "paired_latencies"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kdeval.latency.requests import SIDES, cluster_codes, forget_unwritten, paired_requests
 from kdeval.latency.tokens import length_ratio
 from kdeval.stats.interval import Interval
-from kdeval.stats.quantiles import paired_quantile_ratio, quantile
+from kdeval.stats.means.quantiles import paired_quantile_ratio, quantile
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["MedianTimes", "TimeParts", "TokenTimes", "token_times"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kdeval.latency.requests import SIDES, cluster_codes, forget_unwritten, paired_requests
 from kdeval.stats.interval import Interval, unknown
-from kdeval.stats.reals import ratio_of_means
+from kdeval.stats.means.reals import ratio_of_means
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["PairedMeans", "TokenFigures", "length_ratio", "token_figures"]

@@ -16,7 +16,7 @@ from kdeval.report.numbers import (
 from kdeval.stats.calibration.calibrators.judged import BinaryFigures, CalibratorFigures
 from kdeval.stats.calibration.null import AgainstNull
 from kdeval.stats.calibration.selective import Kept
-from kdeval.stats.distillation import DistillationTemperature
+from kdeval.stats.fidelity.distillation import DistillationTemperature
 from kdeval.stats.interval import Interval
 
 __all__ = [

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from kdeval.compare.comparison import Cell, Comparison, RunComparison
-from kdeval.compare.ensemble_figures import EnsembleFigures
+from kdeval.compare.figures.ensembles import EnsembleFigures
+from kdeval.compare.figures.relations import SeriesFigures, Standings
+from kdeval.compare.figures.transfer import Transfer
 from kdeval.compare.noise_floor import NoiseFloor
-from kdeval.compare.relations import SeriesFigures, Standings
-from kdeval.compare.transfer_figures import Transfer
 from kdeval.gate.decision import GateDecision
 from kdeval.gate.ledger import ErrorLedger
 from kdeval.records import Metric, RunHeader

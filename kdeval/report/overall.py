@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kdeval.compare.overall import Overall
+from kdeval.compare.figures.overall import Overall
 from kdeval.report.numbers import counted, interval_text
 
 __all__ = ["overall_notes", "overall_rows", "overall_title"]

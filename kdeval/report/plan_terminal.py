@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kdeval.gate.plan import Assumptions, PlannedSpend, RulePlan, SamplePlan
+from kdeval.gate.planning.plan import Assumptions, PlannedSpend, RulePlan, SamplePlan
 from kdeval.gate.quantity import enough_digits, unit_of
 from kdeval.report.numbers import UNKNOWN, count, counted, number
 from kdeval.report.plain_text import one_line

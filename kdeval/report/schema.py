@@ -11,7 +11,7 @@ from kdeval.compare.noise_floor import NoiseFloor
 from kdeval.config.schema import RunConfig
 from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import GateDecision
-from kdeval.gate.plan import SamplePlan
+from kdeval.gate.planning.plan import SamplePlan
 from kdeval.gate.policy import GatePolicy
 from kdeval.report.document import ReportDocument
 from kdeval.suites.schema import SuiteConfig

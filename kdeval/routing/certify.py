@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdeval.stats.binomial import clopper_pearson
-from kdeval.stats.fixed_sequence import fixed_sequence, smallest_n
+from kdeval.stats.sequential.fixed_sequence import fixed_sequence, smallest_n
 
 __all__ = ["Certificate", "certify", "min_units", "one_per_unit", "threshold_grid"]
 

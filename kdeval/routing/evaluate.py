@@ -23,7 +23,7 @@ from kdeval.routing.split import unseen
 from kdeval.routing.task_rows import TaskRow, task_rows
 from kdeval.stats.binomial import clopper_pearson
 from kdeval.stats.interval import Interval
-from kdeval.stats.paired import mean, paired_difference
+from kdeval.stats.means.paired import mean, paired_difference
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["RouterEvaluation", "TaskRow", "evaluate_router"]

@@ -17,36 +17,37 @@ from kdeval.stats.calibration import (
     proper_figures,
 )
 from kdeval.stats.calibration.calibrators.judged import judge_calibrator
-from kdeval.stats.confidence_sequence import first_crossing, retention_sequence
-from kdeval.stats.distillation import distillation_temperature
-from kdeval.stats.divergence import divergences
-from kdeval.stats.fixed_sequence import (
-    FixedSequence,
-    fixed_sequence,
-    fixed_sequence_of_means,
-    selective_start,
-    smallest_n,
-)
-from kdeval.stats.flips import FlipTable, cohen_kappa, flip_table
-from kdeval.stats.group_sequential import SequentialDesign, lan_demets, obrien_fleming
+from kdeval.stats.fidelity.distillation import distillation_temperature
+from kdeval.stats.fidelity.divergence import divergences
+from kdeval.stats.fidelity.self_agreement import cross_agreement, self_agreement
+from kdeval.stats.fidelity.sharpness import student_temperature
+from kdeval.stats.fidelity.top_k import TopKBounds, top_k_bounds
 from kdeval.stats.interval import Interval, one_sided
-from kdeval.stats.macro import (
+from kdeval.stats.means.flips import FlipTable, cohen_kappa, flip_table
+from kdeval.stats.means.macro import (
     TaskScores,
     macro_difference,
     macro_mean,
     macro_retention,
     macro_retention_p_value,
 )
-from kdeval.stats.p_value import retention_p_value
-from kdeval.stats.paired import agreement, mean, paired_difference, retention
-from kdeval.stats.per_unit import per_unit
-from kdeval.stats.power import samples_to_bound_mean, samples_to_pass, zero_flip_floor
-from kdeval.stats.quantiles import paired_median_ratio, paired_quantile_ratio, quantile
-from kdeval.stats.self_agreement import cross_agreement, self_agreement
-from kdeval.stats.sequential import certify_below, e_cusum, lower_bound, upper_bound
-from kdeval.stats.several_tests import holm, shown_by_holm, smallest_of
-from kdeval.stats.sharpness import student_temperature
-from kdeval.stats.strict import (
+from kdeval.stats.means.p_value import retention_p_value
+from kdeval.stats.means.paired import agreement, mean, paired_difference, retention
+from kdeval.stats.means.per_unit import per_unit
+from kdeval.stats.means.quantiles import paired_median_ratio, paired_quantile_ratio, quantile
+from kdeval.stats.means.several_tests import holm, shown_by_holm, smallest_of
+from kdeval.stats.planning.power import samples_to_bound_mean, samples_to_pass, zero_flip_floor
+from kdeval.stats.sequential.confidence_sequence import first_crossing, retention_sequence
+from kdeval.stats.sequential.fixed_sequence import (
+    FixedSequence,
+    fixed_sequence,
+    fixed_sequence_of_means,
+    selective_start,
+    smallest_n,
+)
+from kdeval.stats.sequential.group_sequential import SequentialDesign, lan_demets, obrien_fleming
+from kdeval.stats.sequential.router_bounds import certify_below, e_cusum, lower_bound, upper_bound
+from kdeval.stats.strict.intervals import (
     strict_difference,
     strict_macro_difference,
     strict_macro_retention,
@@ -54,7 +55,6 @@ from kdeval.stats.strict import (
     strict_retention,
 )
 from kdeval.stats.temperature import fit_temperature, scale
-from kdeval.stats.top_k import TopKBounds, top_k_bounds
 
 __all__ = [
     "AgainstNull",

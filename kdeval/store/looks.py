@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kdeval.errors import RunError
-from kdeval.stats.group_sequential import each_look_alone, lan_demets
+from kdeval.stats.sequential.group_sequential import each_look_alone, lan_demets
 
 __all__ = ["LOOKS_FILE", "LookKind", "LookTaken", "Looks", "read_looks", "write_looks"]
 

@@ -14,8 +14,8 @@ from kdeval.compare.comparison import ALL, Comparison
 from kdeval.compare.compute import compare_run
 from kdeval.errors import UsageError
 from kdeval.gate.baseline import load_baseline
-from kdeval.gate.plan import Assumptions, PlannedSpend, RulePlan, SamplePlan
-from kdeval.gate.plan_rules import PlannedRule, power_at, rules_assumed, rules_in_pilot
+from kdeval.gate.planning.plan import Assumptions, PlannedSpend, RulePlan, SamplePlan
+from kdeval.gate.planning.rules import PlannedRule, power_at, rules_assumed, rules_in_pilot
 from kdeval.gate.policy import load_policy
 from kdeval.latency.figures import paired_latencies
 from kdeval.report.plan_terminal import plan_renderables

@@ -79,7 +79,7 @@ def bench_statistics(directory: Path) -> None:
     """Paired retention of a million pairs, independent and in clusters."""
     import numpy as np
 
-    from kdeval.stats.paired import retention
+    from kdeval.stats.means.paired import retention
 
     rng = np.random.default_rng(0)
     teacher = (rng.random(1_000_000) < 0.9).astype(float)

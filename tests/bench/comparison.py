@@ -30,7 +30,7 @@ def bench_comparison(directory: Path) -> None:
 
 def bench_bootstrap(directory: Path) -> None:
     """2,000 bootstrap resamples of macro-F1, 1,000,000 pairs, 20 classes (at most 5 s)."""
-    from kdeval.stats.bootstrap import paired_bootstrap
+    from kdeval.stats.sets.bootstrap import paired_bootstrap
 
     rng = np.random.default_rng(0)
     references, teacher, student = answers(rng, PAIRS, 20)

@@ -16,7 +16,7 @@ import kdeval.diagnostics.token_fidelity as diagnostics
 from kdeval.config.schema import load_config
 from kdeval.diagnostics.token_divergence import NotFiniteError, token_figures
 from kdeval.errors import ConfigError, ModelError, UsageError
-from kdeval.stats.divergence import divergences
+from kdeval.stats.fidelity.divergence import divergences
 from kdeval.store.run_directory import RunDirectory
 from kdeval.workflows.evaluate import evaluate
 from tests.contract.causal_models import save_gpt2, save_llama, save_tokenizer

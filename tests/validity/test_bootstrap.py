@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kdeval.stats.aggregates import class_sums, value_of
-from kdeval.stats.bootstrap import paired_bootstrap
+from kdeval.stats.sets.aggregates import class_sums, value_of
+from kdeval.stats.sets.bootstrap import paired_bootstrap
 
 pytestmark = pytest.mark.validity
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from kdeval_router.bounds import e_cusum, lower_bound, upper_bound
 
-from kdeval.stats import fixed_sequence, fixed_sequence_of_means, selective_start
+from kdeval.stats import fixed_sequence_of_means, selective_start
+from kdeval.stats.sequential.router_bounds import fixed_sequence
 
 pytestmark = pytest.mark.validity
 

@@ -11,8 +11,8 @@ import pytest
 from kdeval.stats import paired_difference, retention
 from kdeval.stats.critical import normal_critical
 from kdeval.stats.interval import one_sided
-from kdeval.stats.paired import mean
-from kdeval.stats.planning import (
+from kdeval.stats.means.paired import mean
+from kdeval.stats.planning.pairs import (
     Clustering,
     PairedRates,
     difference_values,
@@ -21,7 +21,7 @@ from kdeval.stats.planning import (
     samples_for_mean,
     samples_for_rates,
 )
-from kdeval.stats.planning_shares import samples_for_share_below, with_looks
+from kdeval.stats.planning.shares import samples_for_share_below, with_looks
 from kdeval.stats.score_test import score_z
 
 pytestmark = pytest.mark.validity
@@ -154,8 +154,8 @@ def test_error_share(limit: float, rate: float, exact) -> None:
 @pytest.mark.parametrize("figure", ["retention", "difference", "score"])
 def test_strict_promises(figure: str, asymptotic) -> None:
     """More samples for a strict bound, and the same power, within 10 points of the wish."""
-    from kdeval.stats.planning_strict import samples_for_strict
-    from kdeval.stats.strict import strict_difference, strict_mean, strict_retention
+    from kdeval.stats.planning.strict import samples_for_strict
+    from kdeval.stats.strict.intervals import strict_difference, strict_mean, strict_retention
 
     bounds = {
         "retention": strict_retention,
@@ -182,7 +182,7 @@ def test_five_looks(asymptotic) -> None:
     """The same power with five looks, and about the average that was told."""
     from scipy.special import ndtri
 
-    from kdeval.stats.group_sequential import lan_demets
+    from kdeval.stats.sequential.group_sequential import lan_demets
 
     rates = PairedRates.from_scores(0.9, 0.882, 0.05)
     values = retention_values(0.95)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdeval.compare.between import standings
-from kdeval.compare.checkpoints import checkpoint_figures
 from kdeval.compare.comparison import Comparison
-from kdeval.compare.sheet import ScoreSheet
-from kdeval.compare.transfer import transfers
+from kdeval.compare.related.between import standings
+from kdeval.compare.related.checkpoints import checkpoint_figures
+from kdeval.compare.related.sheet import ScoreSheet
+from kdeval.compare.related.transfer import transfers
 from kdeval.records import Metric
-from kdeval.stats.independent import difference_of_independent
-from kdeval.stats.paired import mean, paired_difference
+from kdeval.stats.means.independent import difference_of_independent
+from kdeval.stats.means.paired import mean, paired_difference
 from kdeval.store.run_directory import SuiteEntry
 
 pytestmark = pytest.mark.validity

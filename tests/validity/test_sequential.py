@@ -8,11 +8,11 @@ from scipy.special import ndtri
 from scipy.stats import t as student_t
 
 from kdeval.records import Sample
-from kdeval.stats.confidence_sequence import first_crossing
-from kdeval.stats.group_sequential import lan_demets
-from kdeval.stats.paired import retention
+from kdeval.stats.means.paired import retention
+from kdeval.stats.means.tilted import tilted_z
 from kdeval.stats.score_test import score_z
-from kdeval.stats.tilted import tilted_z
+from kdeval.stats.sequential.confidence_sequence import first_crossing
+from kdeval.stats.sequential.group_sequential import lan_demets
 from kdeval.suites.look_order import look_order
 from tests.validity.test_clusters import binary
 

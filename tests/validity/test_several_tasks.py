@@ -5,7 +5,7 @@ import pytest
 
 from kdeval.stats import TaskScores, holm, retention, retention_p_value, smallest_of
 from kdeval.stats.critical import t_critical
-from kdeval.stats.task_sums import TaskSum, difference_sum, retention_sum, sum_statistic
+from kdeval.stats.means.task_sums import TaskSum, difference_sum, retention_sum, sum_statistic
 
 pytestmark = pytest.mark.validity
 

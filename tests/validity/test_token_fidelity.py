@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kdeval.stats.per_unit import per_unit
-from kdeval.stats.self_agreement import self_agreement
+from kdeval.stats.fidelity.self_agreement import self_agreement
+from kdeval.stats.means.per_unit import per_unit
 
 pytestmark = pytest.mark.validity
 

@@ -12,7 +12,7 @@ from kdeval.report.numbers import UNKNOWN, number
 from kdeval.report.plain_text import one_line
 from kdeval.stats.calibration.calibrators.judged import BinaryFigures, CalibratorFigures
 from kdeval.stats.calibration.classwise import ClassFigures
-from kdeval.stats.distillation import DistillationTemperature
+from kdeval.stats.fidelity.distillation import DistillationTemperature
 
 __all__ = [
     "CalibratorRow",

@@ -18,7 +18,7 @@ from kdeval.report.numbers import (
     score_unit,
 )
 from kdeval.report.plain_text import one_line
-from kdeval.stats.flips import FlipTable
+from kdeval.stats.means.flips import FlipTable
 
 __all__ = [
     "CalibrationRow",

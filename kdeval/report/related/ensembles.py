@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdeval.compare.ensemble_figures import AgreementPart, EnsembleFigures
+from kdeval.compare.figures.ensembles import AgreementPart, EnsembleFigures
 from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
 from kdeval.report.numbers import count, interval_text, number

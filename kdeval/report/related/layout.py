@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from kdeval.compare.relations import CheckpointPoint
+from kdeval.compare.figures.relations import CheckpointPoint
 from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
 from kdeval.report.numbers import difference_unit, score_unit

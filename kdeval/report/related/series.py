@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdeval.compare.relations import (
+from kdeval.compare.figures.relations import (
     ChainFigures,
     CheckpointFigures,
     LabelFigures,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kdeval.compare.relations import Axis, Standings, StudentPair
+from kdeval.compare.figures.relations import Axis, Standings, StudentPair
 from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
 from kdeval.report.numbers import UNKNOWN, confidence_text, count, counted, interval_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from kdeval.compare.transfer_figures import Transfer
+from kdeval.compare.figures.transfer import Transfer
 from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
 from kdeval.report.numbers import confidence_text, counted, interval_text

@@ -14,8 +14,8 @@ from scipy.special import digamma
 
 from kdeval.stats.calibration.groups import Groups
 from kdeval.stats.interval import Interval
+from kdeval.stats.means.paired import mean
 from kdeval.stats.moments import FloatArray, as_clusters, as_scores, is_binary
-from kdeval.stats.paired import mean
 
 _POINTS = 100
 

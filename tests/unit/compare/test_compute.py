@@ -10,7 +10,7 @@ import pytest
 
 from kdeval.compare.comparison import Cell
 from kdeval.compare.compute import compare_run
-from kdeval.stats.paired import paired_difference, retention
+from kdeval.stats.means.paired import paired_difference, retention
 from kdeval.store.run_directory import RunDirectory
 
 WriteRun = Callable[..., RunDirectory]

@@ -13,7 +13,7 @@ import pytest
 from kdeval.latency.requests import writes_tokens
 from kdeval.latency.token_times import token_times
 from kdeval.latency.tokens import PairedMeans, length_ratio, token_figures
-from kdeval.stats.paired import retention
+from kdeval.stats.means.paired import retention
 from kdeval.store.run_directory import ModelEntry, RunDirectory, write_manifest
 
 WriteRun = Callable[..., RunDirectory]

@@ -12,7 +12,7 @@ from kdeval.compare.pair_table import load_pairs
 from kdeval.compare.top_k import top_k_of
 from kdeval.report.details import details_of
 from kdeval.report.fidelity_words import top_k_words
-from kdeval.stats.divergence import divergences
+from kdeval.stats.fidelity.divergence import divergences
 
 
 def logs(p: Any, k: int) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from kdeval.stats.paired import paired_difference, retention
+from kdeval.stats.means.paired import paired_difference, retention
 from tests.unit.gate.judging import RETENTION, Flips, MakeRun, decide, only
 
 

@@ -15,9 +15,9 @@ from kdeval.gate.decide import judge
 from kdeval.gate.looking import policy_digest
 from kdeval.gate.policy import GatePolicy
 from kdeval.records import Metric
-from kdeval.stats import tilted
 from kdeval.stats.betting import mean_limits, ratio_limits
-from kdeval.stats.group_sequential import each_look_alone, lan_demets
+from kdeval.stats.means import tilted
+from kdeval.stats.sequential.group_sequential import each_look_alone, lan_demets
 from kdeval.store.looks import LookKind, Looks, LookTaken, write_looks
 from kdeval.store.run_directory import RunDirectory, write_manifest
 

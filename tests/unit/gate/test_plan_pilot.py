@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from kdeval.gate.measurement import Measurement
-from kdeval.gate.plan_needs import Needs
-from kdeval.gate.plan_pilot import needs_in_pilot
+from kdeval.gate.planning.needs import Needs
+from kdeval.gate.planning.pilot import needs_in_pilot
 from kdeval.stats.interval import Interval
-from kdeval.stats.paired import mean, paired_difference, retention
-from kdeval.stats.planning import (
+from kdeval.stats.means.paired import mean, paired_difference, retention
+from kdeval.stats.planning.pairs import (
     PairedRates,
     difference_values,
     retention_values,

@@ -26,8 +26,8 @@ from kdeval.compare.comparison import (
 from kdeval.gate.decision import GateDecision, RuleResult, overall
 from kdeval.records import Metric
 from kdeval.report.document import ReportDocument, report_document
-from kdeval.stats.flips import FlipTable
 from kdeval.stats.interval import Interval
+from kdeval.stats.means.flips import FlipTable
 
 HOSTILE = (
     "</code></details><script>alert(1)</script> a|b `c` \x1b[31m\u202e @someone #1\n\n# heading"

@@ -26,8 +26,8 @@ from kdeval.report.html.page import report_html
 from kdeval.report.markdown import report_markdown
 from kdeval.report.previous import BrokenSample, PreviousReport, previous_lines
 from kdeval.report.terminal import report_renderables
-from kdeval.stats.flips import FlipTable
 from kdeval.stats.interval import Interval
+from kdeval.stats.means.flips import FlipTable
 
 MakeDocument = Callable[..., ReportDocument]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kdeval.compare.overall import MacroTask, Overall
+from kdeval.compare.figures.overall import MacroTask, Overall
 from kdeval.gate.ledger import ErrorLedger, ErrorLine
 from kdeval.report.gate_markdown import gate_markdown
 from kdeval.report.html.page import report_html

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kdeval.compare.comparison import ALL
+from kdeval.compare.figures.relations import Standings, StudentPair
 from kdeval.compare.noise_floor import Floor, NoiseFloor
-from kdeval.compare.relations import Standings, StudentPair
 from kdeval.errors import RunError, UsageError
 from kdeval.records import Metric, RunHeader
 from kdeval.report.html.page import report_html

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, matthews_corrcoef
 
-from kdeval.stats.aggregates import LENGTHS, value_of
-from kdeval.stats.bootstrap import LEAST_UNITS, paired_bootstrap
+from kdeval.stats.sets.aggregates import LENGTHS, value_of
+from kdeval.stats.sets.bootstrap import LEAST_UNITS, paired_bootstrap
 
 CLASSES = st.integers(0, 3)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kdeval_router.bounds import mixture_log_capital, mixture_log_capitals
 
 from kdeval.stats.betting import mean_limits, ratio_limits
-from kdeval.stats.confidence_sequence import first_crossing, retention_sequence
+from kdeval.stats.sequential.confidence_sequence import first_crossing, retention_sequence
 
 UNIT = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 

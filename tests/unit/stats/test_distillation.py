@@ -10,7 +10,7 @@ from scipy.special import log_softmax, softmax
 from scipy.stats import entropy
 
 from kdeval.stats import distillation_temperature, scale, student_temperature
-from kdeval.stats.distillation import TEMPERATURES
+from kdeval.stats.fidelity.distillation import TEMPERATURES
 
 
 def logits(rng: np.random.Generator, n: int = 400, k: int = 5) -> np.ndarray:

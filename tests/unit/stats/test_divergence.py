@@ -10,14 +10,14 @@ from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr, softmax
 from scipy.stats import entropy as scipy_entropy
 
-from kdeval.stats.divergence import (
+from kdeval.stats.fidelity.divergence import (
     divergences,
     entropy,
     js_divergence,
     kl_divergence,
     total_variation,
 )
-from kdeval.stats.top_k import top_k_bounds
+from kdeval.stats.fidelity.top_k import top_k_bounds
 
 
 def distributions(seed, n, k, spread=1.0):

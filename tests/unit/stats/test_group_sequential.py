@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from kdeval.stats.group_sequential import (
+from kdeval.stats.sequential.group_sequential import (
     crossing_probabilities,
     each_look_alone,
     lan_demets,

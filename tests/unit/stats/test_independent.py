@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from kdeval.stats.independent import difference_of_independent
 from kdeval.stats.interval import Interval, unknown
-from kdeval.stats.paired import mean
+from kdeval.stats.means.independent import difference_of_independent
+from kdeval.stats.means.paired import mean
 
 
 @given(st.integers(1, 60), st.integers(1, 60), st.data())

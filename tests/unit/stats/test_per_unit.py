@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdeval.stats.paired import mean, retention
-from kdeval.stats.per_unit import per_unit
+from kdeval.stats.means.paired import mean, retention
+from kdeval.stats.means.per_unit import per_unit
 
 
 def test_symmetric_samples_of_one_size_have_the_interval_of_a_mean():

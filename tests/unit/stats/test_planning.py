@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
-from kdeval.stats.planning import (
+from kdeval.stats.planning.pairs import (
     Clustering,
     PairedRates,
     detectable_limit,
@@ -22,8 +22,8 @@ from kdeval.stats.planning import (
     samples_for_rates,
     samples_without_a_flip,
 )
-from kdeval.stats.planning_shares import samples_by_scaling, samples_for_share_below, with_looks
-from kdeval.stats.power import samples_to_pass, zero_flip_floor
+from kdeval.stats.planning.power import samples_to_pass, zero_flip_floor
+from kdeval.stats.planning.shares import samples_by_scaling, samples_for_share_below, with_looks
 
 SHARES = st.floats(0.3, 0.99)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdeval.stats.self_agreement import cross_agreement, pair_shares, self_agreement
+from kdeval.stats.fidelity.self_agreement import cross_agreement, pair_shares, self_agreement
 
 _draws = st.lists(st.lists(st.integers(0, 3), min_size=2, max_size=6), min_size=2, max_size=12)
 

@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from kdeval.stats.interval import Interval
-from kdeval.stats.simultaneous import bonferroni, signs_shown
+from kdeval.stats.means.simultaneous import bonferroni, signs_shown
 
 
 def normal(estimate: float):

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+from kdeval.stats.means.stratified import Strata, stratified_z
 from kdeval.stats.score_test import score_z
-from kdeval.stats.stratified import Strata, stratified_z
 
 counts4 = st.lists(st.integers(0, 60), min_size=4, max_size=4).filter(lambda c: sum(c) > 0)
 

@@ -19,8 +19,8 @@ from kdeval.stats import (
     strict_retention,
     zero_flip_floor,
 )
-from kdeval.stats.strict_betting import _SEED, FIXED, PREDICTABLE, Units, _predictable, limits
-from kdeval.stats.strict_floor import strict_floor
+from kdeval.stats.strict.betting import _SEED, FIXED, PREDICTABLE, Units, _predictable, limits
+from kdeval.stats.strict.floor import strict_floor
 
 counts4 = st.tuples(st.integers(1, 80), st.integers(0, 9), st.integers(0, 9), st.integers(0, 20))
 

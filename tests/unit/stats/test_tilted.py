@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from kdeval.stats.paired import paired_difference, retention
+from kdeval.stats.means.paired import paired_difference, retention
+from kdeval.stats.means.tilted import mean_limits, ratio_limits, tilted_z
 from kdeval.stats.score_test import score_z
-from kdeval.stats.tilted import mean_limits, ratio_limits, tilted_z
 
 
 def pairs(both, gained, lost, neither):

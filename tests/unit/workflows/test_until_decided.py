@@ -16,8 +16,8 @@ from kdeval.errors import ConfigError, RunError, UsageError
 from kdeval.gate.decide import judge
 from kdeval.gate.policy import load_policy
 from kdeval.stats.betting import ratio_limits
-from kdeval.stats.group_sequential import lan_demets
-from kdeval.stats.paired import retention
+from kdeval.stats.means.paired import retention
+from kdeval.stats.sequential.group_sequential import lan_demets
 from kdeval.store.looks import read_looks
 from kdeval.store.run_directory import RunDirectory
 from kdeval.workflows.evaluate import evaluate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kdeval.report.html.charts.drawing import ACCENT, INK, MUTED, Chart, draw
-from kdeval.stats.distillation import DistillationTemperature
+from kdeval.stats.fidelity.distillation import DistillationTemperature
 
 __all__ = ["temperature_chart"]
 

@@ -19,8 +19,8 @@ from kdeval.stats.calibration.distributions import BoolArray, confidences, top_l
 from kdeval.stats.calibration.groups import merged_groups
 from kdeval.stats.calibration.null import SIMULATIONS, AgainstNull, against, simulated_right
 from kdeval.stats.interval import Interval
+from kdeval.stats.means.paired import paired_difference
 from kdeval.stats.moments import FloatArray, IntArray, as_clusters
-from kdeval.stats.paired import paired_difference
 from kdeval.stats.temperature import fit_temperature, scale
 
 LEAST = 30

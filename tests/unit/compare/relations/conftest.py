@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kdeval.compare.comparison import Comparison
-from kdeval.compare.sheet import ScoreSheet
+from kdeval.compare.related.sheet import ScoreSheet
 from kdeval.cost.figures import CostFigures
 from kdeval.latency.figures import LatencyFigures
 from kdeval.stats.interval import Interval

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kdeval.compare.between import MOST_STUDENTS, standings
+from kdeval.compare.related.between import MOST_STUDENTS, standings
 from kdeval.records import Metric
 from kdeval.stats import paired_difference
 

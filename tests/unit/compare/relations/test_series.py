@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kdeval.compare.checkpoints import checkpoint_figures
-from kdeval.compare.series import series_figures
+from kdeval.compare.related.checkpoints import checkpoint_figures
+from kdeval.compare.related.series import series_figures
 from kdeval.records import Metric, RunHeader
 from kdeval.stats import paired_difference
 from kdeval.store.run_directory import ModelEntry, RunManifest, SeriesEntry, SuiteEntry
@@ -122,7 +122,7 @@ def test_the_half_that_judges_has_no_say(make_sheet) -> None:
     first = best(columns)
     assert first.n_selection + first.n_estimation == n
     assert first.n_selection % 4 == 0
-    from kdeval.compare.checkpoints import _half
+    from kdeval.compare.related.checkpoints import _half
 
     sheet = make_sheet({"t": [1.0] * n, **columns}, clusters=clusters)
     judging = ~_half(sheet, np.ones(n, dtype=bool), 1)

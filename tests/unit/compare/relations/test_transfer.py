@@ -12,8 +12,8 @@ from scipy.stats import kendalltau
 
 from kdeval.compare.comparison import ALL
 from kdeval.compare.compute import compare_cell
+from kdeval.compare.related.transfer import transfers
 from kdeval.compare.selection import Selection
-from kdeval.compare.transfer import transfers
 from kdeval.records import Metric
 from kdeval.store.run_directory import SuiteEntry
 

@@ -1,0 +1,1 @@
+"""What comparisons of several models hold: plain values."""

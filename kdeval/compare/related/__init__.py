@@ -1,0 +1,1 @@
+"""Students against each other, series, ensembles, transfer."""

@@ -1,0 +1,66 @@
+"""The figures that are averages over all tasks of a run, each task counted once."""
+
+from __future__ import annotations
+
+from kdeval.compare.macro import TaskPart, averaged, task_scores
+from kdeval.compare.selection import selection_of
+from kdeval.errors import ConfigError
+from kdeval.gate.measurement import Judged, Measurement
+from kdeval.gate.quantity import counted
+from kdeval.gate.resolve import Target
+from kdeval.stats.interval import one_sided
+from kdeval.stats.means.macro import macro_difference, macro_retention
+
+__all__ = ["measure_macro"]
+
+
+def measure_macro(judged: Judged, target: Target, level: float) -> Measurement:
+    """Ratio or difference of the macro means, over the tasks that the report averages.
+
+    A task without a complete pair makes it unknown what would have been averaged: such a task is
+    missing as a whole, and holds the verdict as any share of missing samples does.
+
+    Raises:
+        ConfigError: the run has fewer than two tasks that can be averaged.
+    """
+    parts = _parts(judged)
+    metrics = judged.run.manifest.metrics
+    kept, left_out = averaged(parts, metrics)
+    if len(kept) < 2:
+        raise ConfigError(
+            f"{target.place}: the run has {counted(len(kept), 'task')} to average"
+            + (f" (left out: {'; '.join(left_out)})" if left_out else "")
+            + f": use {target.rule.metric.removeprefix('macro_')}"
+        )
+    tasks = tuple(task_scores(part) for part in kept)
+    average = macro_retention if target.rule.metric == "macro_retention" else macro_difference
+    missing = [
+        (part.slice.partition("=")[2] or part.suite, part.chosen.n_missing, part.chosen.n)
+        for part in parts
+        if part in kept or part.chosen.n == 0
+    ]
+    remarks = [f"over {counted(len(kept), 'task')}, each counted once"]
+    remarks += [f"not averaged: {'; '.join(left_out)}"] if left_out else []
+    return Measurement(
+        interval=average(tasks, confidence=one_sided(level)),
+        margins=None,
+        clusters=None,
+        left_out=sum(count for _, count, _ in missing),
+        tasks=tasks,
+        remarks=tuple(remarks),
+        thinnest=max(missing, key=lambda item: item[1] / max(item[1] + item[2], 1)),
+    )
+
+
+def _parts(judged: Judged) -> list[TaskPart]:
+    """Every task by the first metric of its suite."""
+    parts = []
+    for suite in judged.run.manifest.suites:
+        table = judged.tables.get((judged.student, suite.name, suite.metrics[0]))
+        for name in () if table is None else table.tasks:
+            assert table is not None
+            cell = judged.comparison.cell(suite=suite.name, metric=suite.metrics[0], slice=name)
+            assert cell is not None
+            chosen = selection_of(table, name)
+            parts.append(TaskPart(suite.name, suite.metrics[0], name, chosen, cell.retention))
+    return parts

@@ -1,0 +1,1 @@
+"""How closely one model follows another."""

@@ -1,0 +1,1 @@
+"""Means of paired scores: intervals, tests, averages over tasks."""

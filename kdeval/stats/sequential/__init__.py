@@ -1,0 +1,1 @@
+"""Tests in an order: looks, running intervals, thresholds one after the other."""

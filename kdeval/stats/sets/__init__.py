@@ -1,0 +1,1 @@
+"""Scores of whole sets, which are no means of samples."""

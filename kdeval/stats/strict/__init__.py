@@ -1,0 +1,1 @@
+"""Bounds that hold at every n, not only in the limit."""
