@@ -3,7 +3,7 @@
 from kdeval_router import bounds
 
 import kdeval.stats
-from kdeval.stats.sequential.router_bounds import router_bounds as sequential
+from kdeval.stats.sequential import router_bounds as sequential
 
 
 def test_every_name_of_the_front_door_exists() -> None:
