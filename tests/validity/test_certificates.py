@@ -5,7 +5,7 @@ import pytest
 from kdeval_router.bounds import e_cusum, lower_bound, upper_bound
 
 from kdeval.stats import fixed_sequence_of_means, selective_start
-from kdeval.stats.sequential.router_bounds import fixed_sequence
+from kdeval.stats.sequential import fixed_sequence
 
 pytestmark = pytest.mark.validity
 
