@@ -28,7 +28,7 @@ EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 _REFUSALS = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT,
-    errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG,
+    errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EEXIST,
 }  # fmt: skip
 
 

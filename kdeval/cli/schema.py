@@ -11,9 +11,15 @@ NAMES = ("config", "suite", "policy", "report", "gate", "baseline", "noise-floor
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NAMES))
-def schema(name: str) -> None:
-    """Print the JSON Schema of a file that kdeval reads or writes."""
+@click.argument("name", type=click.Choice(NAMES), required=False)
+def schema(name: str | None) -> None:
+    """Print the JSON Schema of a file that kdeval reads or writes.
+
+    Without a name: the names there are.
+    """
+    if name is None:
+        click.echo("\n".join(NAMES))
+        return
     from kdeval.report.schema import SchemaName, json_schema
 
     click.echo(json.dumps(json_schema(cast("SchemaName", name)), indent=2))

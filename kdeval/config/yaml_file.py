@@ -50,15 +50,15 @@ def _mapping_without_duplicates(loader: _UniqueKeyLoader, node: yaml.MappingNode
 _UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _mapping_without_duplicates)
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Words that name the valid choice closest to `name`, or all of them, for an error message."""
+def nearest(name: str, valid: Iterable[str], *, most: int = 12) -> str:
+    """Words that name the valid choice closest to `name`, or `most` of all, for a message."""
     valid = sorted(valid)
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     if not valid:
         return "there are none to choose from"
-    shown = ", ".join(valid[:12]) + (", ..." if len(valid) > 12 else "")
+    shown = ", ".join(valid[:most]) + (", ..." if len(valid) > most else "")
     return f"valid: {shown}"
 
 
@@ -74,6 +74,8 @@ def load_yaml_model(path: str | Path, model: type[Loaded]) -> Loaded:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path} is a directory: name the YAML file in it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from error
     try:

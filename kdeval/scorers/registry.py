@@ -52,6 +52,8 @@ BUILT_IN: Mapping[str, type[Any]] = {
     "recorded_score": RecordedScore,
 }
 _NESTED = "pass_at_k"
+_ALSO_CALLED: Mapping[str, str] = {"score": "recorded_score"}
+"""Other names, such as that of the column the scores come from."""
 _DEFAULT: Mapping[Kind, str] = {
     "classification": "label",
     "multiple_choice": "multiple_choice",
@@ -82,8 +84,10 @@ def resolve_scorer(spec: str | Mapping[str, Any], *, search: Sequence[Path] = ()
         return _custom(name, options, search)
     if name == _NESTED:
         return _pass_at_k(options, search)
+    name = _ALSO_CALLED.get(name, name)
     if name not in BUILT_IN:
-        hint = nearest(name, (*BUILT_IN, _NESTED))
+        names = (*BUILT_IN, _NESTED, *_ALSO_CALLED)
+        hint = nearest(name, names, most=len(names))
         raise ConfigError(
             f"unknown scorer {name!r}; {hint}{'' if hint.endswith('?') else '.'} "
             "A scorer of your own is written 'module:Class'"

@@ -90,7 +90,8 @@ def ask_until_decided(
         out: the run's directory, made when it is missing.
         policy: what is to be decided, of one student; fixed from the first look on.
         base: where modules of "module:Class" models lie; the working directory always counts.
-        limit: at most so many samples a suite at the last look, a seeded stratified sample.
+        limit: at most so many samples a suite at the last look, a seeded stratified sample; not
+            with betting, which has no last look.
         kind: obrien_fleming: equal parts of the samples; betting: any number of looks, and samples
             that are added to the suites later can be asked by the same command.
         looks: of an O'Brien-Fleming design.
@@ -102,6 +103,12 @@ def ask_until_decided(
         RunError: `out` holds another run, or looks that were taken for something else.
         KdevalError: on anything else the user can mend; what was asked until then is kept.
     """
+    if limit is not None and kind == "betting":
+        raise UsageError(
+            "--limit goes with obrien-fleming: betting may stop after any look and go on with the "
+            "same command, over all samples in an order fixed now; to ask fewer, give the suite a "
+            "smaller data file and add to it later"
+        )
     rules = load_policy(policy)
     if baseline is None and any(rule.metric in _AGAINST_BASELINE for rule in rules.rules):
         raise UsageError(f"{policy}: a rule compares with a baseline: name it with --baseline")

@@ -38,6 +38,21 @@ def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path, kdeval: Kdeval
     assert "gone" in done.stderr
 
 
+@pytest.mark.parametrize("options", [("--small",), ()])
+def test_a_file_where_the_directory_should_be(
+    tmp_path: Path, kdeval: Kdeval, options: tuple[str, ...]
+) -> None:
+    """One line, before anything is trained; nor is a path through a file called a bug."""
+    (tmp_path / "file").write_text("keep")
+    done = kdeval("demo", *options, "--out", "file")
+    assert done.returncode == 2
+    assert done.stderr == "error: file is a file: give a directory with --out\n"
+    below = kdeval("demo", *options, "--out", "file/demo")
+    assert below.returncode == 2
+    assert len(below.stderr.splitlines()) == 1
+    assert (tmp_path / "file").read_text() == "keep"
+
+
 def test_without_a_network_the_way_out_is_named(tmp_path: Path, kdeval: Kdeval) -> None:
     """Nothing cached and nothing to be fetched: the options that do without."""
     done = kdeval(

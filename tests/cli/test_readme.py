@@ -42,6 +42,17 @@ def test_every_block_runs(
     assert ran >= 12
 
 
+def test_schema_without_a_name_lists_the_names(
+    kdeval: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    """Each of which it takes."""
+    done = kdeval("schema")
+    assert done.returncode == 0, done.stderr
+    names = done.stdout.split()
+    assert "gate" in names and "router" in names
+    assert all(kdeval("schema", name).returncode == 0 for name in names)
+
+
 @pytest.mark.parametrize(
     "command", ["plan", "run", "aa", "report", "gate", "route", "demo", "schema"]
 )

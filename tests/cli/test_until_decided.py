@@ -193,6 +193,10 @@ def test_betting_with_the_echo_and_recorded_models(recorded_project: Path, kdeva
         (("--looks", "3"), "goes with --until-decided"),
         (("--sequential", "betting"), "goes with --until-decided"),
         (("--until-decided", "gate.yaml", "--sequential", "betting", "--looks", "4"), "any time"),
+        (
+            ("--until-decided", "gate.yaml", "--sequential", "betting", "--limit", "200"),
+            "--limit goes with obrien-fleming",
+        ),
         (("--until-decided", "missing.yaml"), "missing.yaml"),
     ],
 )
@@ -202,3 +206,4 @@ def test_options_that_do_not_go_together(
     done = kdeval("run", "kdeval.yaml", "--out", "run", *options)
     assert done.returncode == 2
     assert words in " ".join(done.stderr.split())
+    assert not (recorded_project / "run").exists()

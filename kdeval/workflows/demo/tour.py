@@ -71,6 +71,8 @@ def take_tour(
     started = time.monotonic()
     if small and (model_dir or data_dir):
         raise UsageError("--small fetches nothing: leave out --model-dir and --data-dir")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file: give a directory with --out")
     with progress_bars() as progress:
         stop = (
             _digits(out, seed, console)

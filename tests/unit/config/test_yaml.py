@@ -32,6 +32,11 @@ def _problems(tmp_path: Path, text: str) -> tuple[str, ...]:
     return caught.value.problems
 
 
+def test_a_directory_is_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is a directory: name the YAML file in it"):
+        load_config(tmp_path)
+
+
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     """Suites, model paths and a custom model's `path` option."""
     config = load_config(_write(tmp_path, _GOOD))

@@ -6,6 +6,7 @@ import pytest
 
 from kdeval.errors import ConfigError
 from kdeval.scorers.numeric import Numeric
+from kdeval.scorers.recorded_score import RecordedScore
 from kdeval.scorers.registry import BUILT_IN, default_scorers, resolve_scorer, resolve_scorers
 
 OWN = """
@@ -64,6 +65,20 @@ def test_what_cannot_be_resolved_is_told(own, spec, message):
     with pytest.raises(ConfigError, match=message) as caught:
         resolve_scorer(spec, search=(own,))
     assert "\n" not in str(caught.value)
+
+
+def test_the_log_s_own_score_goes_by_the_name_of_its_column():
+    assert resolve_scorer("score") == resolve_scorer("recorded_score") == RecordedScore()
+    assert resolve_scorer({"type": "score", "low": 1.0}) == RecordedScore(low=1.0)
+
+
+def test_every_valid_name_is_told():
+    """The list is never cut, or what is looked for may be what was cut."""
+    with pytest.raises(ConfigError) as caught:
+        resolve_scorer("qqq")
+    told = str(caught.value)
+    assert all(name in told for name in (*BUILT_IN, "pass_at_k", "score"))
+    assert "..." not in told
 
 
 def test_a_scorer_of_one_s_own(own):
