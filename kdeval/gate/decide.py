@@ -6,12 +6,11 @@ from kdeval.compare.comparison import RunComparison
 from kdeval.errors import ConfigError
 from kdeval.gate.baseline import Baseline
 from kdeval.gate.decision import GateDecision, RuleResult, Verdict, overall
-from kdeval.gate.detectable import detectable_limit
 from kdeval.gate.families import name_passing
 from kdeval.gate.ledger_lines import gate_ledger
 from kdeval.gate.looking import Looking
 from kdeval.gate.measurement import Judged, Measurement
-from kdeval.gate.missing import samples_missing
+from kdeval.gate.missing import samples_missing, shown_by_as_many
 from kdeval.gate.policy import GatePolicy
 from kdeval.gate.resolve import Target, chosen_student, resolve
 from kdeval.gate.rules.measure import measure
@@ -143,7 +142,7 @@ def _judge_rule(
     if verdict == "inconclusive" and not incomplete and (looking is None or looking.last):
         missing = samples_missing(target, measured, level=level, min_n=min_n)
         if interval.n >= min_n:
-            detectable = detectable_limit(target, measured, level=level)
+            detectable = shown_by_as_many(target, measured, level=level)
     could_show = None if detectable is None else could_show_text(target, detectable)
     at_least = rule.direction == "min"
     return RuleResult(

@@ -46,8 +46,9 @@ class RuleResult:
         promise: what the confidence is worth: "asymptotic" bounds miss at most about 1.25 times as
             often as they say, "strict" ones never more often.
         above_chance: the retention is that of the scores above chance.
-        detectable: of an inconclusive rule: the tightest limit that this n could have shown, with
-            80 % probability, were the student as good as it looks.
+        detectable: of an inconclusive rule: the tightest limit that another run of this n would
+            show with 80 % probability, were the student as good as it looks; never tighter than
+            `bound`.
         could_show: the same in words.
         shown: on the first that does not pass of a rule on several slices: those that are shown to
             pass, corrected for their number (Holm).

@@ -1,20 +1,16 @@
-"""How many more samples an inconclusive rule needs."""
+"""How many more samples an inconclusive rule needs: the number of `kdeval plan`, run as pilot."""
 
 from __future__ import annotations
 
-import math
-
-from scipy import stats
-
 from kdeval.gate.measurement import Measurement
+from kdeval.gate.planning.pilot import needs_in_pilot
 from kdeval.gate.resolve import Target
-from kdeval.stats.interval import Interval
-from kdeval.stats.planning.power import samples_to_bound_mean, samples_to_pass
+from kdeval.stats.planning.pairs import detectable_limit
 
-__all__ = ["samples_missing", "samples_needed"]
+__all__ = ["POWER", "samples_missing", "shown_by_as_many"]
 
-_POWER = 0.8
-_MARGIN = 1.05
+POWER = 0.8
+"""Probability with which the rule passes on as many samples as are said to be needed."""
 
 
 def samples_missing(
@@ -23,7 +19,8 @@ def samples_missing(
     """About how many more samples would make the rule pass, were those so far typical.
 
     Planned to pass with 80 % probability; never fewer than the minimum n and the floor ask for.
-    None where no number would: the estimate is unknown or not on the right side of the limit.
+    None where no number would: the estimate is unknown or not on the right side of the limit, or
+    nothing bounds the figure.
     """
     estimate, limit = measured.interval.estimate, target.rule.limit
     if estimate is None:
@@ -31,45 +28,50 @@ def samples_missing(
     distance = estimate - limit if target.rule.direction == "min" else limit - estimate
     if distance <= 0:
         return None
-    n = measured.interval.n
-    needed = samples_needed(target, measured, limit=limit, level=level)
+    n, rule = measured.interval.n, target.rule
+    needs = needs_in_pilot(rule.metric, rule.direction, limit, level, measured)
+    needed = None if isinstance(needs, str) else needs.needed(limit, POWER)
     if needed is None and n >= min_n:
         return None
     if _clears(target, measured):
         needed = 0  # only the minimum n is missing
-    return max(needed or 0, measured.floor or 0, min_n, n + 1) - n
-
-
-def samples_needed(
-    target: Target, measured: Measurement, *, limit: float, level: float
-) -> int | None:
-    """Samples in all with which such a student would pass `limit`, with 80 % probability.
-
-    None where no number would, or nothing tells.
-    """
-    if measured.scores is not None:
-        teacher, student = measured.scores
-        needed = samples_to_pass(
-            teacher,
-            student,
-            threshold=limit,
-            level=level,
-            power=_POWER,
-            clusters=measured.clusters,
-            chance=measured.chance,
-        )
-    elif measured.margins is None:
-        return _by_scaling(target, measured, limit, level)
     else:
-        eased = target.rule.limit - limit
-        needed = samples_to_bound_mean(
-            measured.margins + (eased if target.rule.direction == "min" else -eased),
-            limit=0.0,
-            level=level,
-            power=_POWER,
-            clusters=measured.clusters,
-        )
-    return None if needed is None else math.ceil(needed * measured.widening**2)
+        needed = max(needed or 0, _least_by_reach(measured, distance, rule.direction))
+    return max(needed, measured.floor or 0, min_n, n + 1) - n
+
+
+def shown_by_as_many(target: Target, measured: Measurement, *, level: float) -> float | None:
+    """The tightest limit that as many such samples again pass with 80 % probability, or None.
+
+    The mirror of the samples missing: there the limit is given and n is asked for. None also where
+    it would be tighter than the bound that these samples reached.
+    """
+    interval, rule = measured.interval, target.rule
+    if interval.estimate is None or measured.exact or interval.n < 2:
+        return None
+    needs = needs_in_pilot(rule.metric, rule.direction, rule.limit, level, measured)
+    if isinstance(needs, str):
+        return None
+    found = detectable_limit(
+        lambda limit: needs.needed(limit, POWER),
+        interval.n,
+        figure=needs.figure,
+        furthest=needs.furthest,
+    )
+    bound = interval.low if rule.direction == "min" else interval.high
+    if found is None or bound is None:
+        return found
+    tighter = found > bound if rule.direction == "min" else found < bound
+    return None if tighter else found
+
+
+def _least_by_reach(measured: Measurement, distance: float, direction: str) -> int:
+    """Samples below which the present bound cannot clear: no bound closes in faster than 1 / n."""
+    interval = measured.interval
+    bound = interval.low if direction == "min" else interval.high
+    if bound is None or interval.estimate is None:
+        return 0
+    return int(interval.n * abs(interval.estimate - bound) / distance)
 
 
 def _clears(target: Target, measured: Measurement) -> bool:
@@ -78,32 +80,3 @@ def _clears(target: Target, measured: Measurement) -> bool:
     if target.rule.direction == "min":
         return interval.low is not None and interval.low >= limit
     return interval.high is not None and interval.high <= limit
-
-
-def _by_scaling(target: Target, measured: Measurement, limit: float, level: float) -> int | None:
-    """For a ratio that is no mean: its interval's width on the log scale falls as 1 / sqrt(n)."""
-    interval = measured.interval
-    if target.score is not None or target.rule.macro:
-        return _by_width(target, interval, limit, level)
-    if interval.estimate is None or interval.high is None or interval.estimate <= 0:
-        return None
-    if limit <= interval.estimate:
-        return None
-    width = math.log(interval.high / interval.estimate)
-    distance = math.log(limit / interval.estimate)
-    return _scaled(interval.n, width / distance, level)
-
-
-def _by_width(target: Target, interval: Interval, limit: float, level: float) -> int | None:
-    """For a score that is no mean: the way to its bound falls as 1 / sqrt(n)."""
-    bound = interval.low if target.rule.direction == "min" else interval.high
-    if interval.estimate is None or bound is None or interval.estimate == limit:
-        return None
-    return _scaled(interval.n, (interval.estimate - bound) / (interval.estimate - limit), level)
-
-
-def _scaled(n: int, too_wide: float, level: float) -> int:
-    """Samples that make `too_wide` so much less than 1 that the rule passes with some power."""
-    critical = float(stats.norm.ppf(level))
-    power = (critical + float(stats.norm.ppf(_POWER))) / critical
-    return math.ceil(_MARGIN * n * (too_wide * power) ** 2)

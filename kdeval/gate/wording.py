@@ -75,11 +75,14 @@ def evidence_text(
 
 
 def could_show_text(target: Target, limit: float) -> str:
-    """The detectable limit in a sentence."""
+    """What another run of this size would show, in a sentence."""
     unit = unit_of(target.rule.metric, share=target.share)
     written = number_text(limit, unit, enough_digits(target.rule.limit, (limit,), unit))
     at = "at least" if target.rule.direction == "min" else "at most"
-    return f"at this n {at} {written} could have been shown, were the student as good as it looks"
+    return (
+        f"another run of this size would show {at} {written} with 80 % probability, were the "
+        "student as good as it looks"
+    )
 
 
 def _figures(target: Target, interval: Interval, verdict: Verdict, level: float) -> str:

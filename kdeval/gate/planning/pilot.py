@@ -75,11 +75,24 @@ def _asymptotically(
         )
     if measured.margins is None:
         return _by_scaling(metric, direction, level, measured)
+    if _bounded_by_nothing(measured):
+        return interval.reason or "nothing bounds the figure"
     sign = 1.0 if direction == "min" else -1.0
     if measured.scores is not None:
         return _pilot_retention(measured, level)
     x = sign * measured.margins + limit
     return _pilot_mean(metric, x, measured.clusters, level, sign)
+
+
+def _bounded_by_nothing(measured: Measurement) -> bool:
+    """Without an end on either side, for lack of variance: more of the same would not help."""
+    interval, values = measured.interval, measured.margins
+    if interval.low is not None or interval.high is not None or interval.n < 2:
+        return False
+    if measured.scores is not None and interval.estimate is not None:
+        teacher, student = (scores - measured.chance for scores in measured.scores)
+        values = student - interval.estimate * teacher
+    return values is not None and float(np.ptp(values)) <= 1e-12
 
 
 def _pilot_retention(measured: Measurement, level: float) -> Needs:

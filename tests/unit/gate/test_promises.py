@@ -96,15 +96,15 @@ def test_above_chance_needs_a_chance() -> None:
         GatePolicy.model_validate({"rules": [{"metric": "score", "min": 1, "above_chance": True}]})
 
 
-def test_an_inconclusive_rule_says_what_could_have_been_shown(run_of: MakeRun) -> None:
+def test_an_inconclusive_rule_says_what_another_run_of_its_size_would_show(run_of: MakeRun) -> None:
     """The detectable limit: with it as the limit, these samples would have been enough."""
     run = run_of(400, both=350, lost=10, gained=6)
     rule = only(decide(run, {**RETENTION, "min": 0.985}))
     assert rule.verdict == "inconclusive"
     assert rule.detectable < rule.bound < rule.estimate
     assert rule.could_show == (
-        f"at this n at least {100 * rule.detectable:.1f} % could have been shown, were the student "
-        "as good as it looks"
+        f"another run of this size would show at least {100 * rule.detectable:.1f} % with 80 % "
+        "probability, were the student as good as it looks"
     )
     assert rule.could_show in rule.evidence
     below, above = (
