@@ -135,15 +135,7 @@ def target_text(row: TaskRow, result: RouterEvaluation) -> str:
 def evaluation_remarks(result: RouterEvaluation) -> list[str]:
     """What to know beside the tables, a sentence each."""
     lines = [
-        f"Routed minus always-teacher: {_points(result.difference)} points; "
-        f"{result.lost:,} got worse, {result.gained:,} got better.",
-        f"Rate of getting worse: {interval_text(result.lost_rate, 'percent')}"
-        + (
-            ""
-            if result.level is None
-            else f"; the promise was at most {number(result.level, 'percent')}"
-        )
-        + ".",
+        *_against_teacher(result),
         "Saving against always-teacher: "
         + (
             "unknown: give prices under `costs` in the configuration."
@@ -153,6 +145,21 @@ def evaluation_remarks(result: RouterEvaluation) -> list[str]:
         "Reasons: " + ", ".join(f"{reason} {n:,}" for reason, n in result.reasons.items()) + ".",
     ]
     return [*lines, *result.notes]
+
+
+def _against_teacher(result: RouterEvaluation) -> list[str]:
+    """What routing changes; nothing at all where it never leaves the teacher."""
+    if result.level is None:
+        return [
+            "Everything goes to the teacher, as nothing is certified: the routed answers are the "
+            "teacher's own, so nothing can get worse or better."
+        ]
+    return [
+        f"Routed minus always-teacher: {_points(result.difference)} points; "
+        f"{result.lost:,} got worse, {result.gained:,} got better.",
+        f"Rate of getting worse: {interval_text(result.lost_rate, 'percent')}; "
+        f"the promise was at most {number(result.level, 'percent')}.",
+    ]
 
 
 def _points(interval: Interval) -> str:

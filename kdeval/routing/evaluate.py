@@ -39,10 +39,11 @@ class RouterEvaluation:
         dropped: unseen samples without a score of the teacher or of a needed student.
         share: part of the samples that went to a student.
         quality: mean score of the routed system, with its interval.
-        difference: routed minus always-teacher, paired.
+        difference: routed minus always-teacher, paired; exactly 0 where nothing is certified, so
+            that all goes to the teacher.
         lost: negative flips.
         lost_rate: their rate over one sample a unit; its upper end is one-sided and exact, at
-            the guarantee's confidence.
+            the guarantee's confidence. Exactly 0 where nothing is certified.
         level: the guarantee's largest rate; None when nothing is certified.
         saving: part of always-teacher's cost that was saved; None where costs are unknown.
         curve: what every threshold would do; only the operating point was certified.
@@ -208,7 +209,9 @@ def _evaluation(
         quality=mean(answered.astype(float), clusters=clusters, confidence=confidence),
         difference=paired_difference(
             teacher.astype(float), answered.astype(float), clusters=clusters, confidence=confidence
-        ),
+        )
+        if config.guarantee.certified
+        else _no_difference(len(samples), confidence),
         lost=int(lost.sum()),
         gained=int(gained.sum()),
         lost_rate=clopper_pearson(
@@ -216,7 +219,9 @@ def _evaluation(
             len(drawn),
             confidence=config.guarantee.confidence,
             side="upper",
-        ),
+        )
+        if config.guarantee.certified
+        else _no_difference(len(drawn), config.guarantee.confidence),
         level=config.guarantee.level if config.guarantee.certified else None,
         saving=_saving(config, decisions),
         baselines=baselines(teacher, student, routed, samples.tasks),
@@ -225,6 +230,14 @@ def _evaluation(
         reasons=_counts([decision.reason for decision in decisions]),
         notes=notes,
     )
+
+
+def _no_difference(n: int, confidence: float) -> Interval:
+    """What a router that sends everything to the teacher changes: nothing, on any sample."""
+    return Interval(
+        estimate=0.0, low=0.0, high=0.0, confidence=confidence, n=n, clusters=None,
+        method="known: all goes to the teacher",
+    )  # fmt: skip
 
 
 def _counts(values: Sequence[str]) -> dict[str, int]:

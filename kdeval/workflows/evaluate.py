@@ -58,13 +58,19 @@ class Evaluated:
     def summary(self) -> tuple[str, ...]:
         """A line a model: what was asked, what was known before, what failed and why."""
         lines = []
+        recorded = {entry.name for entry in self.run.manifest.models if entry.type == "recorded"}
         for name, asked in self.asked.items():
             failed = self.failures[name]
             line = f"{name}: {max(0, asked - failed.total())} answered now"
             if self.cached[name]:
                 line += f", {self.cached[name]} known from before"
             if failed:
-                line += f", {failed.total()} failed (the same command asks those again)"
+                way_out = (
+                    "the log has no answer to those"
+                    if name in recorded
+                    else "the same command asks those again"
+                )
+                line += f", {failed.total()} failed ({way_out})"
             lines.append(line)
             lines += [f"  {count} x {reason}" for reason, count in failed.most_common(3)]
         return (*lines, *(f"warning: {line}" for line in self.warnings))

@@ -16,6 +16,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from kdeval.errors import RoutingError
 from kdeval.records import Metric
+from kdeval.report.router_terminal import evaluation_remarks
 from kdeval.routing.evaluate import evaluate_router
 from kdeval.routing.explain import explain_text
 from kdeval.routing.fit import fit_router
@@ -145,6 +146,21 @@ def test_too_little_data_certifies_nothing_and_says_how_much_is_missing(
     assert f"{guarantee.missing} more certify units" in guarantee.note
     router = Router.load(summary.path)
     assert {router.decide(row["text"]).role for row in rows(50)} == {"teacher"}
+    new = [row | {"text": row["text"] + " again"} for row in rows(60, seed=5)]
+    judged = evaluate_router(summary.path, run_of(tmp_path / "new", new))
+    assert judged.share == 0
+    for known in (judged.difference, judged.lost_rate):
+        assert (known.estimate, known.low, known.high) == (0, 0, 0)
+    remarks = " ".join(evaluation_remarks(judged))
+    assert "Everything goes to the teacher" in remarks
+    assert "[" not in remarks
+
+
+def test_a_certified_router_s_difference_has_an_interval(fitted, run) -> None:
+    remarks = evaluation_remarks(evaluate_router(fitted.path, run))
+    assert remarks[0].startswith("Routed minus always-teacher: ")
+    assert "[" in remarks[0]
+    assert "the promise was at most" in remarks[1]
 
 
 def test_a_chosen_student_is_the_only_target(run, tmp_path) -> None:
