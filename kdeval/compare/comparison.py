@@ -182,6 +182,13 @@ class Comparison:
         return None
 
     @property
+    def wholes(self) -> tuple[Cell, ...]:
+        """Cells of whole suites: every suite by its first metric, then by the others."""
+        wholes = [cell for cell in self.cells if cell.slice == ALL]
+        firsts = {cell.suite: cell for cell in reversed(wholes)}
+        return tuple(sorted(wholes, key=lambda cell: firsts[cell.suite] is not cell))
+
+    @property
     def suites(self) -> tuple[str, ...]:
         """Suite names in their order."""
         return tuple(dict.fromkeys(cell.suite for cell in self.cells))

@@ -196,13 +196,22 @@ def _closest_words(found: DistillationTemperature) -> str:
 
 def _sharpness_words(found: Interval) -> str:
     if found.estimate is None:
-        return f"How sharp the student is cannot be told: {found.reason}."
+        return f"How sharp the student is beside the teacher cannot be told: {found.reason}."
     value = interval_text(found, "number")
     if found.low is not None and found.low > 1:
-        return f"The student is too sharp: its own temperature should be {value}."
+        return (
+            "Its probabilities are sharper than the teacher's: they come closest to them at "
+            f"temperature {value}, which need not be the best calibrated one."
+        )
     if found.high is not None and found.high < 1:
-        return f"The student is too flat: its own temperature should be {value}."
-    return f"The student is not shown to be too sharp or too flat: its best temperature is {value}."
+        return (
+            "Its probabilities are flatter than the teacher's: they come closest to them at "
+            f"temperature {value}, which need not be the best calibrated one."
+        )
+    return (
+        "Its probabilities are not shown to be sharper or flatter than the teacher's: they come "
+        f"closest to them at temperature {value}."
+    )
 
 
 def calibration_lines(

@@ -71,7 +71,9 @@ class FittingTable:
             known = [
                 Text(f"{heading} ").append_text(figure)
                 for heading, figure in zip(self.headings[1:], figures, strict=True)
-                if figure.plain != UNKNOWN
+                if figure.plain.strip() not in ("", UNKNOWN)
             ]
-            parts += [name, Padding(Text(", ").join(known), (0, 0, 0, 2), expand=False)]
+            parts.append(name)
+            if known:
+                parts.append(Padding(Text(", ").join(known), (0, 0, 0, 2), expand=False))
         return parts

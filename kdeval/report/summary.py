@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from kdeval.compare.comparison import ALL, Cell, Comparison
+from kdeval.compare.comparison import ALL, Calibration, Cell, Comparison
 from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
 from kdeval.report.fitting_table import FittingTable
@@ -15,6 +15,7 @@ from kdeval.report.noise_terminal import student_noise
 from kdeval.report.numbers import count, counted, difference_unit, interval_text, number, score_unit
 from kdeval.report.plain_text import one_line
 from kdeval.report.previous import previous_lines
+from kdeval.report.related.layout import Part
 from kdeval.report.related.sections import related_sections
 from kdeval.report.speed import SpeedRow, speed_rows
 from kdeval.report.terminal import gate_renderables
@@ -33,8 +34,7 @@ def summary_renderables(document: ReportDocument) -> tuple[RenderableType, ...]:
         parts.extend(_student(document, student))
     for section in related_sections(document):
         parts += [Text(), _text(section.title, "bold cyan")]
-        parts += [_text(f"{part.title}: {part.sentences[0]}") for part in section.parts
-                  if part.sentences]  # fmt: skip
+        parts += [line for part in section.parts for line in _related(part)]
     if document.decisions:
         parts.append(Text())
     parts.extend(gate_renderables(document.decisions))
@@ -48,11 +48,12 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
     yield _text(f"{student.student} against {student.teacher}", "bold cyan")
     yield from _overall(student)
     yield Text()
-    wholes = [cell for cell in student.cells if cell.slice == ALL]
-    yield _scores(document, student, wholes)
-    yield from _reasons(student.cells)
-    yield Text()
-    yield from (_text(_behaviour(cell)) for cell in wholes if cell.flips or cell.calibration)
+    yield _scores(document, student)
+    yield from _reasons(student)
+    behaviour = list(_behaviour(student))
+    if behaviour:
+        yield Text()
+    yield from behaviour
     yield from student_noise(document.noise, student)
     previous = document.previous_for(student.student)
     if previous is not None:
@@ -62,6 +63,19 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
     if rows:
         yield Text()
         yield _speed(rows)
+
+
+def _related(part: Part) -> Iterator[RenderableType]:
+    """What it comes to in sentences, or its table where the figures are all there is."""
+    tables = [table for table in part.tables if table.rows and not table.detail]
+    if part.sentences:
+        yield _text(f"{part.title}: {' '.join(part.sentences[:2])}")
+    elif tables:
+        yield _text(part.title)
+        table = FittingTable(*(one_line(name) for name in tables[0].header))
+        for row in tables[0].rows[:_ROWS]:
+            table.add_row(*(_text(cell) for cell in row))
+        yield table
 
 
 def _overall(student: Comparison) -> Iterator[Text]:
@@ -75,8 +89,9 @@ def _overall(student: Comparison) -> Iterator[Text]:
     yield _text(line)
 
 
-def _scores(document: ReportDocument, student: Comparison, wholes: Sequence[Cell]) -> FittingTable:
+def _scores(document: ReportDocument, student: Comparison) -> FittingTable:
     """Each suite and metric, and under it its slices of the lowest retention."""
+    wholes = [cell for cell in student.cells if cell.slice == ALL]
     table = FittingTable("", "n", "teacher", "student", "points", "retention")
     most = max(1, _ROWS // max(1, len(wholes)) - 1)
     for whole in wholes:
@@ -112,34 +127,44 @@ def _figures(cell: Cell, unit: Unit, points: Unit) -> list[str]:
     ]
 
 
-def _reasons(cells: Sequence[Cell]) -> Iterator[Text]:
+def _reasons(student: Comparison) -> Iterator[Text]:
     """Why a whole suite has no retention, and how many samples are missing."""
-    wholes = [cell for cell in cells if cell.slice == ALL]
-    for cell in wholes:
+    missing: dict[str, int] = {}
+    for cell in student.wholes:
         if cell.retention.reason is not None:
             yield _text(f"{cell.suite}, {cell.metric}: {cell.retention.reason}", "yellow")
-        if cell.missing.total:
-            missing = counted(cell.missing.total, "sample")
-            yield _text(f"{cell.suite}: {missing} missing on one side or both", "yellow")
+        missing[cell.suite] = max(missing.get(cell.suite, 0), cell.missing.total)
+    for suite, number_missing in missing.items():
+        if number_missing:
+            yield _text(f"{suite}: {counted(number_missing, 'sample')} left out", "yellow")
 
 
-def _behaviour(cell: Cell) -> str:
-    """Flips, agreement and calibration of a whole suite in one line."""
-    parts = []
-    if cell.flips is not None:
-        parts.append(f"{count(cell.flips.lost)} lost, {count(cell.flips.gained)} gained")
-    if cell.agreement is not None:
-        parts.append(f"same output on {number(cell.agreement.estimate, 'percent')}")
-    if cell.calibration is not None:
-        sides = (cell.calibration.teacher, cell.calibration.student)
-        said = [
-            f"{number(side.ece, 'number', 3)} ({number(side.ece_null, 'number', 3)} if perfect)"
-            for side in sides
-            if side is not None and side.ece is not None
-        ]
-        if said:
-            parts.append(f"ECE {' → '.join(said)}")
-    return f"{cell.suite}, {cell.metric}: {'; '.join(parts)}"
+def _behaviour(student: Comparison) -> Iterator[Text]:
+    """Flips, agreement and calibration, one line a suite, by its first metric that tells them."""
+    for suite in student.suites:
+        cells = [cell for cell in student.wholes if cell.suite == suite]
+        flips = next((cell.flips for cell in cells if cell.flips is not None), None)
+        agreement = next((cell.agreement for cell in cells if cell.agreement is not None), None)
+        calibration = next((cell.calibration for cell in cells if cell.calibration), None)
+        parts = []
+        if flips is not None:
+            parts.append(f"{count(flips.lost)} lost, {count(flips.gained)} gained")
+        if agreement is not None:
+            parts.append(f"same output on {number(agreement.estimate, 'percent')}")
+        if said := _errors(calibration):
+            parts.append(f"ECE {said}")
+        if parts:
+            yield _text(f"{suite}: {'; '.join(parts)}")
+
+
+def _errors(calibration: Calibration | None) -> str:
+    """Both models' ECE, each beside a perfect model's."""
+    sides = () if calibration is None else (calibration.teacher, calibration.student)
+    return " → ".join(
+        f"{number(side.ece, 'number', 3)} ({number(side.ece_null, 'number', 3)} if perfect)"
+        for side in sides
+        if side is not None and side.ece is not None
+    )
 
 
 def _essential(row: SpeedRow) -> bool:

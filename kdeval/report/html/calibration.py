@@ -186,7 +186,7 @@ def _paired(cell: Cell) -> str:
     found = cell.calibration
     if found is None or found.brier_difference is None:
         return ""
-    parts = [f"Brier score {interval_text(found.brier_difference, 'signed', 3)}"]
+    parts = [f"Brier score (halved, 0 to 1) {interval_text(found.brier_difference, 'signed', 3)}"]
     if found.log_loss_difference is not None:
         logs = found.log_loss_difference
         written = interval_text(logs, "signed", 3)

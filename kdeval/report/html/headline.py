@@ -91,7 +91,7 @@ class Headline:
 
 def headlines(document: ReportDocument, student: Comparison) -> tuple[Headline, ...]:
     """Retention and agreement of each suite (the first few), the worst slice, and the ratios."""
-    wholes = [cell for cell in student.cells if cell.slice == ALL]
+    wholes = student.wholes
     return (
         *_macro(student),
         *_retentions(wholes),

@@ -104,7 +104,7 @@ def _capital(text: str) -> str:
 
 
 def _measurements(document: ReportDocument, student: Comparison) -> Iterator[Statement]:
-    wholes = [cell for cell in student.cells if cell.slice == ALL]
+    wholes = student.wholes
     for cell in wholes[:3]:
         yield _measurement(document, cell)
     if len(wholes) > 3:

@@ -243,7 +243,10 @@ def _labels(
     )
     return Part(
         title=_title(name, item),
-        sentences=(f"{soft} (soft labels) minus {hard} (hard labels), paired.",),
+        sentences=(
+            f"{soft} (soft labels) minus {hard} (hard labels), paired: score "
+            f"{_known(item.difference, points)}.",
+        ),
         tables=(
             TextTable(
                 title="Soft minus hard",

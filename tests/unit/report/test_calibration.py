@@ -111,7 +111,7 @@ def test_the_page_shows_every_figure_beside_its_null(document: ReportDocument) -
     for words in (
         "right, 80 % kept", "AUROC, interval", "Calibrators of confidence", "Platt (a = ",
         "Parts of the Brier score", "Class by class", "per&lt;b&gt;haps", "off the label",
-        "too sharp: its own temperature should be 2.5", "whole clusters to a side",
+        "they come closest to them at temperature 2.5", "whole clusters to a side",
         "these have clusters, so p is too small",
         "At the distillation temperature T = 4 it loses",
     ):  # fmt: skip
@@ -131,7 +131,7 @@ def test_the_other_renderings_say_it_shorter(document: ReportDocument) -> None:
         console.print(part)
     terminal = " ".join(console.export_text().split())
     assert "sentiment, small: debiased L2" in terminal
-    assert "too sharp: its own temperature should be 2.5" in terminal
+    assert "sharper than the teacher's: they come closest to them at temperature 2.5" in terminal
     assert "calibrated by" not in terminal
     assert '"excess_aurc"' in json_text(document)
 
@@ -193,11 +193,11 @@ def test_words_of_sharpness_follow_the_interval() -> None:
     whole = found()
     teacher = np.log(np.random.default_rng(0).dirichlet([1, 1], 50))
     flat = replace(whole, student_temperature=student_temperature(teacher, 0.4 * teacher))
-    assert any("too flat" in words for words in temperature_words(flat))
+    assert any("flatter than the teacher" in words for words in temperature_words(flat))
     half = np.concatenate([1.1 * teacher, 0.9 * teacher[:, ::-1]])
     unsure = student_temperature(np.concatenate([teacher, teacher[:, ::-1]]), half)
     sentences = list(temperature_words(replace(whole, student_temperature=unsure)))
-    assert "not shown to be too sharp or too flat" in sentences[-1]
+    assert "not shown to be sharper or flatter than the teacher" in sentences[-1]
     refused = replace(whole, student_temperature=student_temperature(teacher, teacher * 0))
     assert list(temperature_words(refused))[-1].endswith("cannot be told: the student is uniform.")
 
