@@ -70,7 +70,10 @@ class _Strict(BaseModel):
 class Rule(_Strict):
     """One metric, where it is measured, and the limit that its one-sided bound must clear."""
 
-    metric: RuleMetric
+    metric: RuleMetric = Field(
+        description="differences are student minus teacher; brier_difference is of the Brier "
+        "score halved (its squares, summed over the classes, by two), so it lies between -1 and 1"
+    )
     suite: str | None = Field(
         None, description='optional when the run has one suite; "each" for every suite'
     )

@@ -49,7 +49,8 @@ class RecordedModel:
         self.path = Path(path)
         self.columns = columns
         self.suite = suite
-        self._answers = read_answers(self.path, columns)
+        read = read_answers(self.path, columns)
+        self._answers, self._warnings = read.by_id, read.warnings
         file = files_digest([self.path], self.path.parent)
         mapping = columns.model_dump(mode="json", exclude_defaults=True)
         self._fingerprint = value_digest(["recorded", file, mapping, suite])
@@ -81,8 +82,9 @@ class RecordedModel:
     ) -> tuple[str, ...]:
         """What does not fit together, one line each; nothing to say: empty.
 
-        Ids on one side only are told, and recorded outputs that are not the likeliest label of
-        their own row's probabilities: an answer may be sampled, but columns may be mixed up too.
+        Mapped columns that no row of a JSONL file has, ids on one side only, and recorded outputs
+        that are not the likeliest label of their own row's probabilities: an answer may be
+        sampled, but columns may be mixed up too.
 
         Args:
             suites: the ids of every sample of each suite of the run, by the suite's name; all of
@@ -97,7 +99,7 @@ class RecordedModel:
             suites = {name: ids for name, ids in suites.items() if name == self.suite}
         lines = id_warnings(self.path, self.columns.id, self._answers, suites)
         contradictions = contradiction_warning(self.path, self._answers, suites, labels or {})
-        return (*lines, contradictions) if contradictions else tuple(lines)
+        return (*self._warnings, *lines, *([contradictions] if contradictions else []))
 
     def classify(self, requests: Sequence[Request]) -> list[Response]:
         """The recorded labels as the suite spells them; without an output, the likeliest."""

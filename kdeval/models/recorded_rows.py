@@ -22,10 +22,10 @@ from kdeval.models.recorded_values import (
 )
 from kdeval.records import Response, Timing
 from kdeval.store.problems import RowProblems
-from kdeval.store.tables import Row, position, read_rows
+from kdeval.store.tables import Row, has_header, position, read_rows
 from kdeval.store.templates import TextField, compile_field, is_template, to_text
 
-__all__ = ["RecordedAnswer", "read_answers"]
+__all__ = ["RecordedAnswer", "RecordedAnswers", "read_answers"]
 
 _PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "output": lambda value, name: to_text(value),
@@ -44,6 +44,14 @@ _PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedAnswers:
+    """The answers of a file by id, and what is odd about its columns, a line each."""
+
+    by_id: dict[str, RecordedAnswer]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedAnswer:
     """One row: its response, and its probabilities in the file's own terms."""
 
@@ -56,8 +64,11 @@ class RecordedAnswer:
         return self.response == other.response and self.probabilities == other.probabilities
 
 
-def read_answers(path: Path, columns: RecordedColumnsConfig) -> dict[str, RecordedAnswer]:
+def read_answers(path: Path, columns: RecordedColumnsConfig) -> RecordedAnswers:
     """Every row's answer by its id; a row that repeats another word for word counts once.
+
+    JSONL has no header, and a key may be left out where there is nothing to say: one that no row
+    has is a warning where it may be absent, unless its name looks like a slip.
 
     Raises:
         ConfigError: nothing is mapped, or a mapped column is not in the file.
@@ -83,9 +94,10 @@ def read_answers(path: Path, columns: RecordedColumnsConfig) -> dict[str, Record
             problems.add(row.line, f"id {sample_id!r} has another answer in {where}; keep one")
     if not seen:
         raise DataError(f"{path}: not one recorded prediction")
-    _check_columns(path, mapped, seen)
+    failed = all(answer.response.error is not None for answer in answers.values())
+    warnings = _check_columns(path, mapped, seen, all_failed=bool(answers) and failed)
     problems.raise_if_any()
-    return answers
+    return RecordedAnswers(by_id=answers, warnings=warnings)
 
 
 def _mapped(path: Path, columns: RecordedColumnsConfig) -> dict[str, str]:
@@ -104,14 +116,32 @@ def _mapped(path: Path, columns: RecordedColumnsConfig) -> dict[str, str]:
     return mapped
 
 
-def _check_columns(path: Path, mapped: Mapping[str, str], seen: Mapping[str, None]) -> None:
-    problems = [
-        f"{path}: columns.{setting}: there is no column {column!r}; {nearest(column, seen)}"
-        for setting, column in mapped.items()
-        if column not in seen
-    ]
+def _check_columns(
+    path: Path, mapped: Mapping[str, str], seen: Mapping[str, None], *, all_failed: bool
+) -> tuple[str, ...]:
+    """What no row has and need not have; ConfigError for what must be there."""
+    problems, warnings = [], []
+    taken = set(mapped.values())
+    for setting, column in mapped.items():
+        if column in seen:
+            continue
+        hint = nearest(column, [name for name in seen if name not in taken])
+        needed = setting == "id" or (not all_failed and _is_answer(setting, mapped))
+        if needed or has_header(path) or hint.endswith("?"):
+            hint = nearest(column, seen)
+            problems.append(f"{path}: columns.{setting}: there is no column {column!r}; {hint}")
+        else:
+            unknown = "none failed" if setting == "error" else "unknown for all"
+            warnings.append(f"no row of {path.name} has {column!r} ({setting}): {unknown}")
     if problems:
         raise ConfigError(problems)
+    return tuple(warnings)
+
+
+def _is_answer(setting: str, mapped: Mapping[str, str]) -> bool:
+    """Whether a row without it says nothing; one of several probabilities may never lack alone."""
+    alone = setting in ("probabilities", "log_probabilities", "log_prob")
+    return setting in ("output", "score") or "." in setting or (alone and "output" not in mapped)
 
 
 def _id(row: Row, field: TextField | None) -> str:

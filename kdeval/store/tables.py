@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from kdeval.errors import DataError
 
-__all__ = ["FORMATS", "Row", "position", "read_rows"]
+__all__ = ["FORMATS", "Row", "has_header", "position", "read_rows"]
 
 FORMATS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _CELL_LIMIT = 2**31 - 1
@@ -45,6 +45,11 @@ class Row:
 def position(path: Path, line: int) -> str:
     """Where that is, for an error message: "data.jsonl:12", or "data.parquet: row 12"."""
     return f"{path}: row {line}" if _format(path) == ".parquet" else f"{path}:{line}"
+
+
+def has_header(path: Path) -> bool:
+    """Whether the file names its columns once; in JSONL each row has keys of its own."""
+    return _format(path) not in (".jsonl", ".ndjson")
 
 
 def read_rows(path: Path) -> Iterator[Row]:

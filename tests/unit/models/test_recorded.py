@@ -203,6 +203,58 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest(tmp_path):
     assert len(caught.value.problems) == 2
 
 
+def test_what_no_row_of_jsonl_says_may_be_absent(tmp_path):
+    """One mapping serves every log: where nothing failed there is no `error` key."""
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "out": "positive"})
+    found = model(path, id="id", output="out", error="error", cost_usd="usd", probabilities="p")
+    assert ask(found).output == "positive"
+    assert found.unmatched({"s": ["a"]}) == (
+        "no row of p.jsonl has 'p' (probabilities): unknown for all",
+        "no row of p.jsonl has 'usd' (cost_usd): unknown for all",
+        "no row of p.jsonl has 'error' (error): none failed",
+    )
+
+
+def test_a_log_of_failures_alone_needs_no_output(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "why": "timeout"})
+    found = model(path, id="id", output="out", error="why")
+    assert ask(found).error == "timeout"
+    assert found.unmatched({"s": ["a"]}) == (
+        "no row of p.jsonl has 'out' (output): unknown for all",
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "columns", "message"),
+    [
+        ({"id": "a", "out": "x", "eror": "y"}, {"error": "error"}, "did you mean 'eror'"),
+        ({"id": "a", "say": "x"}, {"error": "error"}, "columns.output: there is no column 'out'"),
+        ({"out": "x"}, {}, "columns.id: there is no column 'id'"),
+        (
+            {"id": "a", "out": "x", "q": 0.5},
+            {"probabilities": {"x": "q", "y": "nothing"}},
+            "columns.probabilities.y: there is no column 'nothing'",
+        ),
+    ],
+)
+def test_what_jsonl_must_say_or_nearly_says_is_an_error(tmp_path, row, columns, message):
+    path = jsonl(tmp_path / "p.jsonl", row)
+    with pytest.raises(ConfigError, match=message):
+        model(path, id="id", output="out", **columns)
+
+
+def test_a_header_without_the_column_is_an_error(tmp_path):
+    path = write(tmp_path / "p.csv", "id,out\na,positive\n")
+    with pytest.raises(ConfigError, match="there is no column 'error'"):
+        model(path, id="id", output="out", error="error")
+
+
+def test_probabilities_that_are_the_answer_must_be_there(tmp_path):
+    path = jsonl(tmp_path / "p.jsonl", {"id": "a", "usd": 1})
+    with pytest.raises(ConfigError, match=r"columns\.probabilities: there is no column 'p'"):
+        model(path, id="id", probabilities="p")
+
+
 def test_a_mapping_of_nothing_is_refused(tmp_path):
     path = write(tmp_path / "p.csv", "id\na\n")
     with pytest.raises(ConfigError, match="map at least one"):

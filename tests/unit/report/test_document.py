@@ -102,6 +102,9 @@ def test_a_policy_obeys_its_schema() -> None:
     jsonschema.validate({"rules": [{"metric": "retention", "min": 0.95}]}, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"rules": [{"metric": "retention", "mni": 0.95}]}, schema)
+    with pytest.raises(jsonschema.ValidationError, match="metric"):
+        jsonschema.validate({"rules": [{"min": 0.95}]}, schema)
+    assert "halved" in schema["$defs"]["Rule"]["properties"]["metric"]["description"]
 
 
 @pytest.mark.parametrize("change", ["extra", "missing", "kind", "version"])
