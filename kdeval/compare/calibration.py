@@ -49,10 +49,10 @@ def compare_calibration(
         teacher=_model(found.teacher, found.labels, fitting, seed),
         student=_model(found.student, found.labels, fitting, seed),
         brier_difference=_difference(
-            chosen.teacher_brier, chosen.student_brier, chosen, confidence
+            chosen.teacher_brier, chosen.student_brier, chosen, confidence, most=1.0
         ),
         log_loss_difference=_difference(
-            chosen.teacher_log_loss, chosen.student_log_loss, chosen, confidence
+            chosen.teacher_log_loss, chosen.student_log_loss, chosen, confidence, most=None
         ),
     )
 
@@ -62,6 +62,8 @@ def _difference(
     student: NDArray[np.float64] | None,
     chosen: Selection,
     confidence: float,
+    *,
+    most: float | None,
 ) -> Interval | None:
     if teacher is None or student is None:
         return None
@@ -71,7 +73,11 @@ def _difference(
             n=len(teacher), clusters=None, reason=_ALL_INFINITE,
         )  # fmt: skip
     return paired_difference(
-        teacher, student, clusters=chosen.probability_clusters, confidence=confidence
+        teacher,
+        student,
+        clusters=chosen.probability_clusters,
+        confidence=confidence,
+        limits=(0.0, most),
     )
 
 

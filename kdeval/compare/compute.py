@@ -120,6 +120,7 @@ def compare_cell(
     if metric.aggregation != "mean":
         found, binary = set_scores(chosen, metric, seed=seed), False
         majority, chance = set_baselines(chosen, metric)
+    limits = (metric.low, metric.high)
     span = None if metric.low is None or metric.high is None else metric.high - metric.low
     return Cell(
         suite=suite,
@@ -129,14 +130,14 @@ def compare_cell(
         missing=chosen.missing,
         clusters=None if clusters is None else len(np.unique(clusters)),
         teacher_score=_within(
-            mean(teacher, clusters=clusters, confidence=confidence)
+            mean(teacher, clusters=clusters, confidence=confidence, limits=limits)
             if found is None
             else found.teacher(confidence),
             metric.low,
             metric.high,
         ),
         student_score=_within(
-            mean(student, clusters=clusters, confidence=confidence)
+            mean(student, clusters=clusters, confidence=confidence, limits=limits)
             if found is None
             else found.student(confidence),
             metric.low,
@@ -150,7 +151,9 @@ def compare_cell(
             None,
         ),
         difference=_within(
-            paired_difference(teacher, student, clusters=clusters, confidence=confidence)
+            paired_difference(
+                teacher, student, clusters=clusters, confidence=confidence, limits=limits
+            )
             if found is None
             else found.difference(confidence),
             None if span is None else -span,

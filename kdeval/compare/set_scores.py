@@ -70,13 +70,17 @@ def retention_of_means(chosen: Selection, metric: Metric, confidence: float) -> 
 
     So a retention below 1 is a loss whatever the metric's direction.
     """
-    if metric.higher_is_better:
-        return retention(
-            chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=confidence
-        )
-    return _swapped(
-        retention(chosen.student, chosen.teacher, clusters=chosen.clusters, confidence=confidence)
+    above, below = chosen.student, chosen.teacher
+    if not metric.higher_is_better:
+        above, below = below, above
+    found = retention(
+        below,
+        above,
+        clusters=chosen.clusters,
+        confidence=confidence,
+        limits=(metric.low, metric.high),
     )
+    return found if metric.higher_is_better else _swapped(found)
 
 
 def set_notes(metrics: Mapping[str, Metric]) -> tuple[str, ...]:

@@ -57,6 +57,31 @@ def is_unit(values: FloatArray) -> bool:
     return bool(((values >= 0) & (values <= 1)).all())
 
 
+Limits = tuple[float | None, float | None]
+"""The least and the most that a score can be; None: nothing limits it on that side."""
+
+
+def lie_in_unit(limits: Limits | None, *columns: FloatArray) -> bool:
+    """Whether scores lie in [0, 1]: by their limits, and by what was seen."""
+    if not all(is_unit(column) for column in columns):
+        return False
+    if limits is None:
+        return True
+    low, high = limits
+    return low is not None and high is not None and low >= 0 and high <= 1
+
+
+def range_of(limits: Limits | None, *columns: FloatArray) -> tuple[float, float] | None:
+    """Where scores can lie: their limits, [0, 1] if those are not told and all lie in it."""
+    if limits is None:
+        return (0.0, 1.0) if lie_in_unit(None, *columns) else None
+    low, high = limits
+    if low is None or high is None:
+        return None
+    inside = all(bool(((column >= low) & (column <= high)).all()) for column in columns)
+    return (low, high) if inside else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
     """Means of k paired columns and the covariance of those means.

@@ -18,7 +18,7 @@ from kdeval.gate.rules.sets import set_interval
 from kdeval.records import Metric
 from kdeval.stats.interval import Interval, one_sided, unknown
 from kdeval.stats.means.paired import mean, paired_difference, retention
-from kdeval.stats.moments import is_binary
+from kdeval.stats.moments import Limits, is_binary
 from kdeval.stats.planning.power import zero_flip_floor
 
 __all__ = [
@@ -49,6 +49,7 @@ def measure_retention(judged: Judged, target: Target, level: float) -> Measureme
             clusters=chosen.clusters,
             confidence=one_sided(level),
             chance=chance,
+            limits=(metric.low, metric.high),
         )
     else:
         interval = retention_of_means(chosen, metric, one_sided(level))
@@ -94,7 +95,11 @@ def measure_difference(judged: Judged, target: Target, level: float) -> Measurem
         return _on_scores(target, chosen, set_interval(judged, target, chosen, level), None)
     _check_unit(target, chosen.teacher, chosen.student)
     interval = paired_difference(
-        chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=one_sided(level)
+        chosen.teacher,
+        chosen.student,
+        clusters=chosen.clusters,
+        confidence=one_sided(level),
+        limits=_limits(target),
     )
     margins = chosen.student - chosen.teacher - target.rule.limit
     return _on_scores(target, chosen, interval, margins)
@@ -105,7 +110,12 @@ def measure_score(judged: Judged, target: Target, level: float) -> Measurement:
     chosen = _selection(judged, target)
     if chosen.statistics is not None:
         return _on_scores(target, chosen, set_interval(judged, target, chosen, level), None)
-    interval = mean(chosen.student, clusters=chosen.clusters, confidence=one_sided(level))
+    interval = mean(
+        chosen.student,
+        clusters=chosen.clusters,
+        confidence=one_sided(level),
+        limits=_limits(target),
+    )
     return _on_scores(target, chosen, interval, chosen.student - target.rule.limit)
 
 
@@ -116,7 +126,11 @@ def measure_baseline_difference(judged: Judged, target: Target, level: float) ->
     _check_unit(target, found.scores, student)
     return Measurement(
         interval=paired_difference(
-            found.scores, student, clusters=clusters, confidence=one_sided(level)
+            found.scores,
+            student,
+            clusters=clusters,
+            confidence=one_sided(level),
+            limits=_limits(target),
         ),
         margins=_towards(target, student - found.scores - target.rule.limit),
         clusters=clusters,
@@ -206,13 +220,13 @@ def _baseline_remarks(
 def measure_brier_difference(judged: Judged, target: Target, level: float) -> Measurement:
     """Student's minus teacher's Brier score."""
     chosen = _selection(judged, target)
-    return _on_losses(target, chosen, chosen.teacher_brier, chosen.student_brier, level)
+    return _on_losses(target, chosen, chosen.teacher_brier, chosen.student_brier, level, 1.0)
 
 
 def measure_log_loss_difference(judged: Judged, target: Target, level: float) -> Measurement:
     """Student's minus teacher's log-loss; unknown where one of them is infinite."""
     chosen = _selection(judged, target)
-    return _on_losses(target, chosen, chosen.teacher_log_loss, chosen.student_log_loss, level)
+    return _on_losses(target, chosen, chosen.teacher_log_loss, chosen.student_log_loss, level, None)
 
 
 def _check_unit(target: Target, before: FloatArray, after: FloatArray) -> None:
@@ -222,6 +236,11 @@ def _check_unit(target: Target, before: FloatArray, after: FloatArray) -> None:
     scores = np.concatenate([before, after])
     if scores.min() >= 0 and scores.max() <= 1:
         check_difference(target.place, target.rule, 1.0)
+
+
+def _limits(target: Target) -> Limits | None:
+    """Where the metric says that a score lies; never what was seen, where it says anything."""
+    return None if target.metric is None else (target.metric.low, target.metric.high)
 
 
 def _selection(judged: Judged, target: Target) -> Selection:
@@ -257,6 +276,7 @@ def _on_losses(
     teacher: FloatArray | None,
     student: FloatArray | None,
     level: float,
+    most: float | None,
 ) -> Measurement:
     if teacher is None or student is None:
         raise ConfigError(
@@ -265,7 +285,7 @@ def _on_losses(
         )
     left_out = chosen.n_missing + chosen.n - len(teacher)
     remark = f"{counted(left_out, 'sample')} left out, without probabilities of both models"
-    interval = _loss_difference(chosen, teacher, student, level)
+    interval = _loss_difference(chosen, teacher, student, level, most)
     margins = None
     if interval.estimate is not None:
         margins = _towards(target, student - teacher - target.rule.limit)
@@ -279,7 +299,7 @@ def _on_losses(
 
 
 def _loss_difference(
-    chosen: Selection, teacher: FloatArray, student: FloatArray, level: float
+    chosen: Selection, teacher: FloatArray, student: FloatArray, level: float, most: float | None
 ) -> Interval:
     confidence = one_sided(level)
     infinite = int((~(np.isfinite(teacher) & np.isfinite(student))).sum())
@@ -288,7 +308,11 @@ def _loss_difference(
         reason = f"{said} at probability 0, so the log-loss is infinite: use brier_difference"
         return unknown(reason, confidence=confidence, method="paired difference", n=len(teacher))
     return paired_difference(
-        teacher, student, clusters=chosen.probability_clusters, confidence=confidence
+        teacher,
+        student,
+        clusters=chosen.probability_clusters,
+        confidence=confidence,
+        limits=(0.0, most),
     )
 
 

@@ -18,7 +18,16 @@ from numpy.typing import ArrayLike
 from kdeval.stats.interval import Interval, check_confidence, unknown
 from kdeval.stats.means.rates import difference_of_rates, rate, ratio_of_rates
 from kdeval.stats.means.reals import mean_of_reals, ratio_of_means
-from kdeval.stats.moments import FloatArray, IntArray, as_clusters, as_scores, is_binary, is_unit
+from kdeval.stats.moments import (
+    FloatArray,
+    IntArray,
+    Limits,
+    as_clusters,
+    as_scores,
+    is_binary,
+    lie_in_unit,
+    range_of,
+)
 
 
 def retention(
@@ -28,6 +37,7 @@ def retention(
     clusters: ArrayLike | None = None,
     confidence: float = 0.95,
     chance: float = 0.0,
+    limits: Limits | None = None,
 ) -> Interval:
     """Mean score of the student over that of the teacher, above chance, on the same samples.
 
@@ -46,6 +56,8 @@ def retention(
         clusters: Integer codes, shape (n,); samples that share one are dependent.
         confidence: Two-sided.
         chance: Score of guessing, taken off both means.
+        limits: The least and the most that a score can be, None where nothing limits it. Untold,
+            scores that all lie in [0, 1] are taken to be limited to it.
 
     Returns:
         The interval. Ends are None where nothing bounds them (the teacher is not clearly above
@@ -66,8 +78,10 @@ def retention(
             n=len(t),
             clusters=None if codes is None else int(codes.max()) + 1,
         )
-    method = ratio_of_rates if is_binary(t) and is_binary(s) else ratio_of_means
-    return method(t, s, codes, chance=chance, confidence=confidence)
+    unit = lie_in_unit(limits, t, s)
+    if unit and is_binary(t) and is_binary(s):
+        return ratio_of_rates(t, s, codes, chance=chance, confidence=confidence)
+    return ratio_of_means(t, s, codes, chance=chance, confidence=confidence, unit=unit)
 
 
 def paired_difference(
@@ -76,6 +90,7 @@ def paired_difference(
     *,
     clusters: ArrayLike | None = None,
     confidence: float = 0.95,
+    limits: Limits | None = None,
 ) -> Interval:
     """Mean score of the student minus that of the teacher on the same samples.
 
@@ -86,14 +101,20 @@ def paired_difference(
     t, s, codes = _paired(teacher, student, clusters)
     if len(t) == 0:
         return unknown("no samples", confidence=confidence, method="paired difference", n=0)
-    if is_binary(t) and is_binary(s):
+    if lie_in_unit(limits, t, s) and is_binary(t) and is_binary(s):
         return difference_of_rates(t, s, codes, confidence=confidence)
-    value_range = (-1.0, 1.0) if is_unit(t) and is_unit(s) else None
+    lie_in = range_of(limits, t, s)
+    span = None if lie_in is None else lie_in[1] - lie_in[0]
+    value_range = None if span is None else (-span, span)
     return mean_of_reals(s - t, codes, value_range=value_range, confidence=confidence)
 
 
 def mean(
-    scores: ArrayLike, *, clusters: ArrayLike | None = None, confidence: float = 0.95
+    scores: ArrayLike,
+    *,
+    clusters: ArrayLike | None = None,
+    confidence: float = 0.95,
+    limits: Limits | None = None,
 ) -> Interval:
     """Mean score: Wilson for binary scores, t for real ones, betting where those do not vary.
 
@@ -105,10 +126,9 @@ def mean(
     codes = as_clusters(clusters, len(x))
     if len(x) == 0:
         return unknown("no samples", confidence=confidence, method="mean", n=0)
-    if is_binary(x):
+    if lie_in_unit(limits, x) and is_binary(x):
         return rate(x, codes, confidence=confidence)
-    value_range = (0.0, 1.0) if is_unit(x) else None
-    return mean_of_reals(x, codes, value_range=value_range, confidence=confidence)
+    return mean_of_reals(x, codes, value_range=range_of(limits, x), confidence=confidence)
 
 
 def agreement(

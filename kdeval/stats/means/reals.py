@@ -11,22 +11,31 @@ from kdeval.stats import betting
 from kdeval.stats.critical import t_critical
 from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.means.fieller import fieller_limits
-from kdeval.stats.moments import FloatArray, IntArray, Moments, is_unit, moments
+from kdeval.stats.moments import FloatArray, IntArray, Moments, moments
 
-_NO_VARIANCE = "the scores do not vary and are not limited to [0, 1]: nothing bounds the error"
+_NO_VARIANCE = "the scores do not vary and have no known limits: nothing bounds the error"
 _UNBOUNDED = "the teacher's score is not clearly above zero or chance at this n"
 
 
 def ratio_of_means(
-    t: FloatArray, s: FloatArray, codes: IntArray | None, *, chance: float, confidence: float
+    t: FloatArray,
+    s: FloatArray,
+    codes: IntArray | None,
+    *,
+    chance: float,
+    confidence: float,
+    unit: bool = False,
 ) -> Interval:
-    """Interval for mean(S - c) / mean(T - c); mean(T) above c, at least one sample."""
+    """Interval for mean(S - c) / mean(T - c); mean(T) above c, at least one sample.
+
+    `unit`: the scores are limited to [0, 1].
+    """
     m = moments([s - chance, t - chance], codes)
     estimate = float(m.means[0] / m.means[1])
     if m.dof >= 1 and m.variance([1.0, -estimate]) > 0:
         limits = fieller_limits(m, t_critical(confidence, m.dof))
         return _interval(m, confidence, "Fieller t", estimate, limits or (None, None))
-    if not (is_unit(t) and is_unit(s)):
+    if not unit:
         return _without_variance(m, confidence, "Fieller t", estimate)
     ends = betting.ratio_limits(s, t, codes, chance=chance, confidence=confidence)
     return _interval(m, confidence, betting.METHOD, estimate, ends)

@@ -54,7 +54,7 @@ class SuiteScores:
     clusters: Sequence[str] | None = None
     texts: Sequence[str] | None = None
     outputs: Sequence[str] | None = None
-    probabilities: tuple[float, float] | None = None
+    probabilities: tuple[float, float | Sequence[float]] | None = None
 
     @property
     def n(self) -> int:
@@ -125,7 +125,9 @@ def pairs_of(suite: SuiteScores, samples: Sequence[Sample]) -> Iterator[ScoredPa
                 sample=sample,
                 student=student,
                 teacher_prediction=_prediction(sample, t, "big", suite, index, p),
-                student_prediction=_prediction(sample, s, student, suite, index, q),
+                student_prediction=_prediction(
+                    sample, s, student, suite, index, q[index] if isinstance(q, Sequence) else q
+                ),
                 teacher_score=_score(suite.metric, t),
                 student_score=_score(suite.metric, s),
             )

@@ -14,7 +14,7 @@ def test_probabilities_gate_by_their_paired_difference(
     run_of: MakeRun, metric: str, limit: float, verdict: str
 ) -> None:
     """Ceilings: passing takes the upper bound, failing the lower."""
-    run = run_of(400, both=380, lost=10, probabilities=(0.9, 0.7))
+    run = run_of(400, both=380, lost=10, probabilities=(0.9, [0.65, 0.75] * 200))
     rule = only(decide(run, {"metric": metric, "max": limit}))
     assert rule.verdict == verdict
     assert (rule.bound or 0) >= (rule.estimate or 0) >= (rule.opposite_bound or 0)

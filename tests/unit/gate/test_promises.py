@@ -10,7 +10,13 @@ from pydantic import ValidationError
 from kdeval.errors import ConfigError
 from kdeval.gate.policy import GatePolicy
 from kdeval.records import Metric
-from kdeval.stats import clopper_pearson, retention, strict_difference, strict_retention
+from kdeval.stats import (
+    clopper_pearson,
+    paired_difference,
+    retention,
+    strict_difference,
+    strict_retention,
+)
 from tests.unit.gate.judging import RETENTION, Flips, MakeRun, decide, only
 
 STRICT = {**RETENTION, "promise": "strict"}
@@ -121,6 +127,35 @@ def test_the_detectable_limit_of_means(run_of: MakeRun, rule: dict[str, Any]) ->
     found = only(decide(run_of(400, both=346, lost=10, gained=6), rule))
     assert found.verdict == "inconclusive"
     assert found.detectable < found.bound
+
+
+def test_log_losses_that_happen_to_be_small_have_no_known_limit(
+    make_run: MakeRun, suite_scores: type[Any]
+) -> None:
+    """Sixty alike show nothing of how large one can be; a Brier score is limited to 1."""
+    scores = suite_scores(
+        teacher=[1.0] * 60, students={"small": [1.0] * 60}, probabilities=(0.8, 0.8)
+    )
+    rules = [{"metric": f"{name}_difference", "max": 0.1} for name in ("log_loss", "brier")]
+    loss, brier = decide(make_run(scores), *rules).rules
+    assert (loss.verdict, loss.bound, loss.samples_missing) == ("inconclusive", None, None)
+    assert "nothing bounds the error" in loss.evidence
+    assert (brier.verdict, brier.bound < 0.1) == ("pass", True)
+
+
+@pytest.mark.parametrize("high", [None, 5.0])
+def test_the_metric_says_where_scores_lie(
+    make_run: MakeRun, suite_scores: type[Any], run_parts: type[Any], high: float | None
+) -> None:
+    """Not the scores that were seen, which all lie in [0, 1]."""
+    scores = suite_scores(teacher=[0.5] * 60, students={"small": [0.5] * 60})
+    run = make_run(scores, parts=run_parts(metric=Metric(name="exact", high=high)))
+    rule = only(decide(run, {"metric": "difference", "min": -0.9}))
+    if high is None:
+        assert (rule.bound, rule.samples_missing) == (None, None)
+    else:
+        unit = paired_difference([0.1] * 60, [0.1] * 60, confidence=0.9, limits=(0.0, 1.0))
+        assert rule.bound == pytest.approx(5 * unit.low)
 
 
 def test_a_decided_rule_says_no_more(run_of: MakeRun) -> None:
