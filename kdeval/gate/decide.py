@@ -137,9 +137,12 @@ def _judge_rule(
         measured = looking.measured(judged, target, level, design, promise)
     interval = measured.interval
     incomplete = most is not None and not measured.exact and measured.share_missing > most
-    verdict = "inconclusive" if incomplete else _verdict(target, measured, min_n)
+    verdict: Verdict = "inconclusive" if incomplete else _verdict(target, measured, min_n)
+    if looking is not None:
+        verdict = looking.trusted(verdict, measured)
     missing = detectable = None
-    if verdict == "inconclusive" and not incomplete and (looking is None or looking.last):
+    of_no_use = looking is not None and not (looking.last and looking.covered)
+    if verdict == "inconclusive" and not incomplete and not of_no_use:
         missing = samples_missing(target, measured, level=level, min_n=min_n)
         if interval.n >= min_n:
             detectable = shown_by_as_many(target, measured, level=level)

@@ -121,7 +121,8 @@ class LooksSummary:
         if not self.covered:
             return (
                 f"{said}, but this is not the policy and student that the looks were planned for: "
-                "its bounds hold only if it was written before anybody looked"
+                "it passes nothing here, since its limits may have been chosen after the data were "
+                "seen; judge it on new samples"
             )
         if not self.decided and self.look < self.planned:
             return f"{said}; not decided yet: the same `kdeval run` goes on"

@@ -13,7 +13,7 @@ from kdeval.cost.figures import cost_figures
 from kdeval.errors import ConfigError, RunError
 from kdeval.gate.anytime import bet_on, betting_range
 from kdeval.gate.baseline import Baseline
-from kdeval.gate.decision import LooksSummary, RuleResult
+from kdeval.gate.decision import LooksSummary, RuleResult, Verdict
 from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.policy import GatePolicy, Promise
 from kdeval.gate.quantity import confidence_text
@@ -30,6 +30,11 @@ __all__ = ["Looking", "policy_digest", "rule_results"]
 
 _RESULTS = TypeAdapter(tuple[RuleResult, ...])
 _Key = tuple[object, ...]
+_CHOSEN_AFTERWARDS = (
+    "this policy, student or baseline is not the one fixed before the first look, so that its "
+    "limit may have been chosen after the data were seen, and it passes nothing here: judge it on "
+    "new samples"
+)
 
 
 def policy_digest(policy: GatePolicy, student: str, baseline: Baseline | None) -> str:
@@ -86,6 +91,12 @@ class Looking:
             covered=covered,
             before=rule_results(known[-1].results) if known else (),
         )
+
+    def trusted(self, verdict: Verdict, measured: Measurement) -> Verdict:
+        """No pass by limits chosen after the data were seen, but for exact figures."""
+        if self.covered or measured.exact or verdict != "pass":
+            return verdict
+        return "inconclusive"
 
     @property
     def slices(self) -> dict[str, tuple[str, ...]]:
@@ -192,10 +203,13 @@ class Looking:
         elif design.kind == "obrien_fleming":
             measured = tilt(measured, target, self.level(design))
         remark = self._remark(design)
+        remarks = [*measured.remarks, *([remark] if remark else [])]
+        if not self.covered and not measured.exact:
+            remarks.append(_CHOSEN_AFTERWARDS)
         return replace(
             measured,
             floor=measured.floor if self.last or design.kind == "once" else None,
-            remarks=(*measured.remarks, *([remark] if remark else [])),
+            remarks=tuple(remarks),
         )
 
     def summary(self, decided: bool) -> LooksSummary:

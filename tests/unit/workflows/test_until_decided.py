@@ -214,6 +214,21 @@ def test_another_policy_is_judged_at_the_look_s_level_and_marked(project: Projec
     assert "not the policy and student that the looks" in decision.looks.text
 
 
+def test_a_limit_lowered_after_the_looks_passes_nothing(project: Project) -> None:
+    """A gate afterwards is no second chance, however far the bound lies beyond the new limit."""
+    project.write(1000, retained=0.995)
+    project.ask()
+    project.policy("  - {metric: retention, min: 0.5}", "lowered.yaml")
+    decision = project.gate(policy="lowered.yaml")
+    (rule,) = decision.rules
+    assert (rule.verdict, decision.verdict, decision.exit_code) == ("inconclusive",) * 2 + (3,)
+    assert rule.bound > 0.5
+    assert (rule.samples_missing, rule.detectable) == (None, None)
+    assert "chosen after the data were seen" in rule.evidence
+    project.policy("  - {metric: retention, min: 0.999}", "raised.yaml")
+    assert project.gate(policy="raised.yaml").verdict != "pass"
+
+
 def test_a_rule_that_crossed_stays_decided(project: Project) -> None:
     """It keeps the bound, n and look with which it crossed, while others are still open."""
     project.write(1000, retained=0.96)
