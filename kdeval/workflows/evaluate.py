@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from kdeval.compare.off_label import off_label_lines
 from kdeval.config.schema import LatencyProbe, RunConfig
 from kdeval.errors import RunError, UsageError
 from kdeval.latency.probe import probe, probe_is_current
@@ -147,12 +148,13 @@ def refuse_looks(out: Path) -> None:
 
 
 def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
+    run = RunDirectory.open(out)
     return Evaluated(
-        run=RunDirectory.open(out),
+        run=run,
         asked=asked.asked,
         cached={name: len(keys) for name, keys in asked.cached.items()},
         failures={name: asked.failures(name) for name in asked.asked},
-        warnings=warnings,
+        warnings=(*warnings, *off_label_lines(run)),
     )
 
 

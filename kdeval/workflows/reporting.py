@@ -13,6 +13,7 @@ from rich.text import Text
 
 from kdeval.compare.comparison import RunComparison
 from kdeval.compare.compute import compare_run
+from kdeval.compare.off_label import off_label_lines
 from kdeval.errors import UsageError
 from kdeval.gate.baseline import Baseline, load_baseline, write_baseline
 from kdeval.gate.decide import judge
@@ -127,7 +128,8 @@ def write_report(
     against = _against(inputs.baseline, inputs.baseline_student)
     comparison = compare_run(opened)
     floors, unused = noise_floors_for(opened, inputs.noise_floor)
-    comparison = replace(comparison, notes=(*comparison.notes, *unused))
+    odd = off_label_lines(opened, example=include_text)
+    comparison = replace(comparison, notes=(*comparison.notes, *unused, *odd))
     decisions: tuple[GateDecision, ...] = ()
     if inputs.policy is not None:
         decisions = _judge_all(opened, comparison, load_policy(inputs.policy), against)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kdeval.compare.compute import compare_run
+from kdeval.compare.off_label import off_label_lines
 from kdeval.config.schema import RunConfig
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import KdevalError, ModelError, UsageError
@@ -218,12 +219,13 @@ class _Asking:
     def _evaluated(self) -> Evaluated:
         asked = self.tally.last
         assert asked is not None
+        run = RunDirectory.open(self.out)
         return Evaluated(
-            run=RunDirectory.open(self.out),
+            run=run,
             asked=dict(self.tally.asked),
             cached={name: len(keys) for name, keys in asked.cached.items()},
             failures={name: asked.failures(name) for name in asked.asked},
-            warnings=self.plan.inputs.warnings,
+            warnings=(*self.plan.inputs.warnings, *off_label_lines(run)),
         )
 
 
