@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rich.console import RenderableType
@@ -23,14 +24,19 @@ def plan_renderables(plan: SamplePlan) -> Iterator[RenderableType]:
     yield _rules(plan)
     yield from _remarks(plan)
     yield Text()
-    for spend in plan.spend:
-        yield Text(one_line(_spend(plan, spend)), style="bold")
-    for rule in plan.undecidable:
+    hopeless = [rule for rule in plan.undecidable if rule.figure is not None]
+    if hopeless:
+        yield Text("as expected the policy cannot pass, however many samples:", style="bold")
+    for rule in sorted(plan.undecidable, key=lambda rule: rule.figure is None):
         yield Text(one_line(f"without a number: {rule.rule}: {rule.reason}"), style="yellow")
+    for spend in plan.spend:
+        said = _spend(plan, spend)
+        said = f"for its other rules, {said}" if hopeless else said
+        yield Text(one_line(said), style="bold")
     if plan.all_pass is not None and len(plan.rules) > 1:
         yield Text(
             f"with these samples all {len(plan.rules)} rules pass together with a probability of "
-            f"at least {number(plan.all_pass, 'percent', 0)}"
+            f"{_at_least(plan.all_pass)}"
         )
     for note in plan.notes:
         yield Text(one_line(f"note: {note}"), style="dim")
@@ -143,6 +149,13 @@ def _duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {name}"
     return f"{seconds:.1f} seconds"
+
+
+def _at_least(probability: float) -> str:
+    """Never rounded up, and never to certainty."""
+    if probability > 0.99:
+        return "more than 99 %"
+    return f"at least {math.floor(100 * probability + 1e-9)} %"
 
 
 def _percent(value: float) -> str:

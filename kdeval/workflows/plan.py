@@ -98,6 +98,7 @@ def plan_from_assumptions(policy: Path, world: Assumptions, *, power: float) -> 
         ConfigError: the policy is invalid, or the world impossible.
     """
     rules = rules_assumed(load_policy(policy), world, power)
+    _check_shares(world, [rule.plan.slice for rule in rules])
     return SamplePlan(
         policy=policy.name,
         power=power,
@@ -110,6 +111,18 @@ def plan_from_assumptions(policy: Path, world: Assumptions, *, power: float) -> 
         notes=(_ASSUMED,),
         header=build_header(seed=0, models={}, suites={}),
     )
+
+
+def _check_shares(world: Assumptions, slices: Sequence[str | None]) -> None:
+    """Refuses a share of a slice that no rule is on: it would change nothing."""
+    known = sorted({name for name in slices if name is not None and name != ALL})
+    for name in world.shares or {}:
+        if name not in known:
+            there = " or ".join(f'"{found}=0.1"' for found in known)
+            raise UsageError(
+                f"--share {name}: no rule of the policy is on the slice {name!r}; "
+                + (f"write such as {there}, as the rules name it" if known else "none has a slice")
+            )
 
 
 def plan_from_run(

@@ -115,6 +115,23 @@ def test_rules_without_a_number_say_why(recorded_project: Path, kdeval: Kdeval) 
     assert "needs a pilot run" in said
 
 
+def test_a_policy_that_cannot_pass_says_so_before_any_number(
+    recorded_project: Path, kdeval: Kdeval
+) -> None:
+    """And certainty is never printed."""
+    text = "rules:\n  - {metric: retention, min: 0.9}\n  - {metric: error_share, max: 0.01}\n"
+    (recorded_project / "gate.yaml").write_text(text)
+    world = ("--teacher-score", "0.9", "--retention")
+    said = " ".join(kdeval("plan", "gate.yaml", *world, "0.85").stdout.split())
+    assert said.index("the policy cannot pass, however many") < said.index(
+        "for its other rules, 299"
+    )
+    text = "rules:\n  - {metric: score, min: 0.5}\n  - {metric: error_share, max: 0.001}\n"
+    (recorded_project / "gate.yaml").write_text(text)
+    said = " ".join(kdeval("plan", "gate.yaml", *world, "0.99").stdout.split())
+    assert "pass together with a probability of more than 99 %" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -126,6 +143,10 @@ def test_rules_without_a_number_say_why(recorded_project: Path, kdeval: Kdeval) 
         (("--teacher-score", "0.9", "--retention", "1.2"), "must lie in [0, 1]"),
         (("--teacher-score", "0.9", "--retention", "0.9", "--student", "x"), "goes with --run"),
         (("--share", "part"), "write SLICE=SHARE"),
+        (
+            ("--teacher-score", "0.9", "--retention", "0.98", "--share", "ink=0.5"),
+            "no rule of the policy is on the slice 'ink'",
+        ),
     ],
 )
 def test_bad_input(policy: Path, kdeval: Kdeval, arguments: tuple[str, ...], words: str) -> None:
