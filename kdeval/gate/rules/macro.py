@@ -39,7 +39,11 @@ def measure_macro(judged: Judged, target: Target, level: float) -> Measurement:
         for part in parts
         if part in kept or part.chosen.n == 0
     ]
-    remarks = [f"over {counted(len(kept), 'task')}, each counted once"]
+    scores = ", ".join(dict.fromkeys(part.metric for part in kept))
+    remarks = [
+        f"over {counted(len(kept), 'task')}, each counted once, by its suite's first score "
+        f"({scores})"
+    ]
     remarks += [f"not averaged: {'; '.join(left_out)}"] if left_out else []
     return Measurement(
         interval=average(tasks, confidence=one_sided(level)),

@@ -49,7 +49,9 @@ def test_macro_rules_are_the_statistics(tasks_of: MakeRun, flip_scores: Flips) -
     assert (rule.bound, rule.opposite_bound) == pytest.approx((expected.low, expected.high))
     assert (rule.verdict, rule.n, rule.suite, rule.slice) == ("pass", 360, None, None)
     assert rule.rule == "macro retention: at least 90.0 %"
-    assert rule.evidence.endswith("over 2 tasks, each counted once")
+    assert rule.evidence.endswith(
+        "over 2 tasks, each counted once, by its suite's first score (exact)"
+    )
     rule = only(decide(run, {"metric": "macro_difference", "min": -0.05}))
     assert rule.bound == pytest.approx(macro_difference(tasks, confidence=0.9).low)
 
