@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from kdeval_router.bounds import e_cusum, lower_bound, upper_bound
 
-from kdeval.stats import fixed_sequence_of_means, selective_start
-from kdeval.stats.sequential import fixed_sequence
+from kdeval.stats import fixed_sequence, fixed_sequence_of_means, selective_start
 
 pytestmark = pytest.mark.validity
 
