@@ -20,7 +20,7 @@ __all__ = ["Question", "planned_looks"]
 _WORDS = {
     "models": "the models",
     "suites": "the suites",
-    "settings": "the seed, --limit, --looks or --sequential",
+    "settings": "the seed or --limit",
 }
 
 
@@ -81,6 +81,11 @@ def planned_looks(
 def _changed(earlier: Looks, now: Looks) -> list[str]:
     """What is not as it was before the first look, in words."""
     changed = [text for name, text in _WORDS.items() if earlier.asked.get(name) != now.asked[name]]
+    settings = _WORDS["settings"] in changed
+    if settings and earlier.kind != now.kind:
+        changed[-1] = f"--sequential (it was {earlier.kind.replace('_', '-')}), the seed or --limit"
+    elif settings and earlier.kind != "betting" and earlier.planned != now.planned:
+        changed[-1] = f"--looks (it was {earlier.planned}), the seed or --limit"
     if earlier.policy != now.policy:
         changed.insert(0, f"the policy (it was {earlier.policy_name}), its student or baseline")
     return changed
