@@ -107,7 +107,9 @@ def _assert_same(left: Path, right: Path) -> None:
     for column in one.columns:
         if column.endswith("_cached"):
             continue
-        if column.endswith("_log_probs"):
+        if one[column].isna().all():
+            assert other[column].isna().all()
+        elif column.endswith("_log_probs"):
             assert np.allclose(np.stack(one[column]), np.stack(other[column]), atol=1e-5)
         else:
             pd.testing.assert_series_equal(one[column], other[column], check_dtype=False)
