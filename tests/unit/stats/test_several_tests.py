@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -13,6 +13,7 @@ p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
 @given(p_values, st.floats(0.001, 0.4))
+@settings(deadline=None, max_examples=40)
 def test_holm_is_statsmodels_holm(p: list[float], error: float) -> None:
     reject = multipletests(p, alpha=error, method="holm")[0]
     assert holm(p, error=error) == tuple(np.flatnonzero(reject))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -25,6 +25,7 @@ def normal(estimate: float):
 
 
 @given(st.lists(st.floats(-6, 6), min_size=1, max_size=12), st.sampled_from([0.8, 0.9, 0.95]))
+@settings(deadline=None, max_examples=40)
 def test_decides_what_holm_rejects(estimates: list[float], confidence: float) -> None:
     """The same hypotheses as statsmodels' Holm on two-sided p-values, each with its sign."""
     p_values = 2 * stats.norm.sf(np.abs(estimates))
