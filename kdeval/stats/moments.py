@@ -65,15 +65,20 @@ def lie_in_unit(limits: Limits | None, *columns: FloatArray) -> bool:
     """Whether scores lie in [0, 1]: by their limits, and by what was seen."""
     if not all(is_unit(column) for column in columns):
         return False
-    if limits is None:
+    if limits is None or _marks(limits, columns):
         return True
     low, high = limits
     return low is not None and high is not None and low >= 0 and high <= 1
 
 
+def _marks(limits: Limits, columns: Sequence[FloatArray]) -> bool:
+    """Whether scores without any limit are marks, right or wrong: all of them exactly 0 or 1."""
+    return limits == (None, None) and all(is_binary(column) for column in columns)
+
+
 def range_of(limits: Limits | None, *columns: FloatArray) -> tuple[float, float] | None:
     """Where scores can lie: their limits, [0, 1] if those are not told and all lie in it."""
-    if limits is None:
+    if limits is None or _marks(limits, columns):
         return (0.0, 1.0) if lie_in_unit(None, *columns) else None
     low, high = limits
     if low is None or high is None:

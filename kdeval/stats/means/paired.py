@@ -57,7 +57,8 @@ def retention(
         confidence: Two-sided.
         chance: Score of guessing, taken off both means.
         limits: The least and the most that a score can be, None where nothing limits it. Untold,
-            scores that all lie in [0, 1] are taken to be limited to it.
+            scores that all lie in [0, 1] are taken to be limited to it; without any limit, scores
+            that are all exactly 0 or 1 are still taken for marks, right or wrong.
 
     Returns:
         The interval. Ends are None where nothing bounds them (the teacher is not clearly above

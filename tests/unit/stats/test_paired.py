@@ -232,3 +232,15 @@ def test_swapping_teacher_and_student_mirrors_the_interval(scores) -> None:
     ratio, inverse = retention(teacher, student), retention(student, teacher)
     if ratio.estimate and inverse.estimate:
         assert ratio.low * inverse.high == pytest.approx(1, rel=1e-6)
+
+
+def test_marks_of_a_log_without_a_declared_range_are_right_or_wrong() -> None:
+    """A log's own 0 and 1 get the intervals of rates, though its scores have no declared limits."""
+    t, s = np.ones(60), np.ones(60)
+    s[:3] = 0.0
+    for method in (retention, paired_difference):
+        assert method(t, s, limits=(None, None)) == method(t, s, limits=(0.0, 1.0))
+    assert mean(s, limits=(None, None)) == mean(s, limits=(0.0, 1.0))
+    losses = np.full(60, 0.2)
+    assert mean(losses, limits=(None, None)).low is None
+    assert mean(np.zeros(60), limits=(0.0, None)).high is None, "a loss that may be anything"
