@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from kdeval.store.run_directory import RunDirectory
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
-__all__ = ["Evaluated", "evaluate", "open_run_directory", "probe_latency"]
+__all__ = ["Evaluated", "evaluate", "model_notes", "open_run_directory", "probe_latency"]
 
 _OWN_FILES = (
     "run.json",
@@ -128,7 +129,7 @@ def evaluate(
         probe_latency(inputs, out, progress)
         run_token_fidelity(inputs, asked, store, out, progress)
         write_run(inputs, asked, store, out)
-    done = _evaluated(out, asked, warnings)
+    done = _evaluated(out, asked, (*warnings, *model_notes(inputs)))
     if not done.without_answer:
         (out / _BEFORE_FRESH).unlink(missing_ok=True)
     return done
@@ -156,6 +157,12 @@ def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
         failures={name: asked.failures(name) for name in asked.asked},
         warnings=(*warnings, *off_label_lines(run)),
     )
+
+
+def model_notes(inputs: RunInputs) -> Iterator[str]:
+    """What the models say of how they computed their answers, a line each."""
+    for name, model in inputs.models.items():
+        yield from (f"{name}: {note}" for note in getattr(model, "notes", ()))
 
 
 def open_run_directory(out: Path, *, fresh: bool = False) -> None:

@@ -25,7 +25,12 @@ from kdeval.run.runner import Asked, Progress, ask_models, prepare, write_run
 from kdeval.store.looks import LookKind, LookTaken, write_looks
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import RunDirectory
-from kdeval.workflows.evaluate import Evaluated, open_run_directory, probe_latency
+from kdeval.workflows.evaluate import (
+    Evaluated,
+    model_notes,
+    open_run_directory,
+    probe_latency,
+)
 from kdeval.workflows.planned_looks import Question, planned_looks
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
@@ -225,7 +230,11 @@ class _Asking:
             asked=dict(self.tally.asked),
             cached={name: len(keys) for name, keys in asked.cached.items()},
             failures={name: asked.failures(name) for name in asked.asked},
-            warnings=(*self.plan.inputs.warnings, *off_label_lines(run)),
+            warnings=(
+                *self.plan.inputs.warnings,
+                *model_notes(self.plan.inputs),
+                *off_label_lines(run),
+            ),
         )
 
 

@@ -16,7 +16,7 @@ from kdeval.compare.compute import compare_run
 from kdeval.config.schema import load_config
 from kdeval.workflows.evaluate import evaluate
 from kdeval.workflows.reporting import write_report
-from tests.contract.causal_models import save_llama, save_tokenizer
+from tests.contract.causal_models import save_llama, save_mamba, save_tokenizer
 from tests.contract.digit_images import write_digits_run
 
 
@@ -82,6 +82,25 @@ def test_a_causal_pair_on_every_kind_of_suite(tmp_path: Path) -> None:
     again = evaluate(load_config(tmp_path / "run.yaml"), tmp_path / "out")
     assert again.asked == {"teacher": 0, "student": 0}
     assert again.run.manifest.teacher.parameters == entry.parameters
+
+
+def test_a_model_that_cannot_share_beginnings_says_so_after_the_run(tmp_path: Path) -> None:
+    """A state space is computed choice by choice, and the summary of the run tells it."""
+    for name in ("teacher", "student"):
+        (tmp_path / name).mkdir()
+        save_tokenizer(tmp_path / name)
+    save_llama(tmp_path / "teacher")
+    save_mamba(tmp_path / "student")
+    _suite(tmp_path, "choices", [{"t": f"one {n}", "o": ["a", "b c"], "y": 1} for n in range(4)],
+           kind="multiple_choice", input="t", choices="o", reference={"column": "y"})  # fmt: skip
+    models = [{"name": name, "type": "causal_lm", "path": name, "device": "cpu"}
+              for name in ("teacher", "student")]  # fmt: skip
+    config = {"suites": ["choices.yaml"], "teacher": models[0], "students": models[1:],
+              "latency_probe": False}  # fmt: skip
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    told = " ".join(evaluate(load_config(tmp_path / "run.yaml"), tmp_path / "out").warnings)
+    assert "student: every choice was computed with its whole prompt" in told
+    assert "teacher:" not in told
 
 
 def test_an_image_pair(tmp_path: Path) -> None:
