@@ -13,13 +13,13 @@ import json
 import sqlite3
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from kdeval.errors import StoreError
-from kdeval.records import Response, Timing
+from kdeval.records import Response
+from kdeval.store.response_json import decode_response, encode_response
 
 __all__ = ["PredictionStore", "response_key", "writer_lock"]
 
@@ -102,7 +102,7 @@ class PredictionStore:
                     f"SELECT key, body FROM responses WHERE key IN ({marks})", chunk
                 )
                 for key, body in rows:
-                    found[key] = _decode(body)
+                    found[key] = decode_response(body)
         return found
 
     def answered(self, keys: Iterable[str]) -> set[str]:
@@ -122,7 +122,7 @@ class PredictionStore:
     def put(self, responses: Mapping[str, Response]) -> None:
         """Writes a batch in one transaction; a response is replaced only where it was an error."""
         rows = [
-            (key, int(response.error is not None), _encode(response))
+            (key, int(response.error is not None), encode_response(response))
             for key, response in responses.items()
         ]
         with self._guard():
@@ -164,19 +164,6 @@ class PredictionStore:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _encode(response: Response) -> str:
-    body = {name: value for name, value in asdict(response).items() if value is not None}
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-
-
-def _decode(body: str) -> Response:
-    data = json.loads(body)
-    timing = data.pop("timing", None)
-    if "samples" in data:
-        data["samples"] = tuple(data["samples"])
-    return Response(**data, timing=None if timing is None else Timing(**timing))
 
 
 def writer_lock(store: Path) -> IO[str]:
