@@ -5,6 +5,7 @@ Absent is unknown: an optional field is None, never 0, NaN or "".
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -22,7 +23,9 @@ __all__ = [
     "Sample",
     "Score",
     "ScoredPair",
+    "SuiteKind",
     "Timing",
+    "ToolCall",
     "input_text",
 ]
 
@@ -30,17 +33,71 @@ Aggregation = Literal["mean", "ratio_of_sums", "exp_ratio_of_sums", "macro_f1", 
 """How a set is scored: by the mean of its samples' scores, or by a function of the sum of their
 sufficient statistics (`kdeval.stats.sets.aggregates`)."""
 
-Kind = Literal[
+SuiteKind = Literal[
     "classification", "multiple_choice", "extraction", "generation", "likelihood", "retrieval"
 ]
+"""What a suite of the user's may ask."""
+
+Kind = Literal[SuiteKind, "loglikelihood"]
+"""What a model may be asked; "loglikelihood" is what lm-eval's tasks ask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A function that a model wants called, or one that it called earlier in a conversation.
+
+    Attributes:
+        name: of the function; None where the model told none that can be read.
+        arguments: the JSON object of the arguments, or the text that was written instead of one.
+        valid: the arguments are a JSON object and the name was told.
+        id: what the message with the function's answer refers to; None where nothing does.
+    """
+
+    name: str | None
+    arguments: Any
+    valid: bool = True
+    id: str | None = None
+
+    @property
+    def text(self) -> str:
+        """One line: `call get_weather({"city": "Oslo"})`, keys in order and 1.0 written as 1."""
+        told = self.arguments
+        if not isinstance(told, str):
+            told = json.dumps(_plain_numbers(told), ensure_ascii=False, sort_keys=True)
+        return f"call {self.name or '?'}({' '.join(told.split()) if not self.valid else told})"
+
+
+def _plain_numbers(value: Any) -> Any:
+    """The same JSON value, its whole numbers as integers."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _plain_numbers(item) for key, item in value.items()}
+    return [_plain_numbers(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One chat message."""
+    """One chat message.
+
+    Attributes:
+        content: "" where an assistant's message only calls tools.
+        tool_calls: what an assistant's message calls.
+        tool_call_id: of a tool's message: the id of the call that it answers.
+        name: of a tool's message: the function that answers.
+    """
 
     role: str
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The content, and each call on a line of its own."""
+        calls = [call.text for call in self.tool_calls]
+        return "\n".join([self.content, *calls] if self.content else calls)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +137,7 @@ def input_text(asked: str | tuple[Message, ...]) -> str:
     """The prompt itself, or chat messages as "role: content" lines."""
     if isinstance(asked, str):
         return asked
-    return "\n".join(f"{message.role}: {message.content}" for message in asked)
+    return "\n".join(f"{message.role}: {message.text}" for message in asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +159,8 @@ class Sample:
         corpus: the documents that are ranked, in suites of retrieval.
         stop: a generated text ends before the first of these.
         max_new_tokens: limit of a generated text; None: the model's own setting.
+        tools: functions that may be called, each an OpenAI-style definition as JSON text.
+        response_schema: the JSON Schema of the answer, as JSON text.
     """
 
     id: str
@@ -120,6 +179,8 @@ class Sample:
     stop: tuple[str, ...] = ()
     max_new_tokens: int | None = None
     corpus: Corpus | None = None
+    tools: tuple[str, ...] = ()
+    response_schema: str | None = None
 
     @property
     def text(self) -> str:
@@ -154,8 +215,13 @@ class Response:
     Attributes:
         output: the label, the chosen choice's index as text, the generated text, the text whose
             likelihood was asked, or the ranked document ids as a JSON list. None only
-            beside an error, or for a recorded prediction that has just a score.
-        log_probs: natural-log probability per label, or per choice index as text.
+            beside an error, or for a recorded prediction that has just a score. "" where a model
+            only calls tools.
+        tool_calls: what it calls; () of a model that was offered tools and calls none; None where
+            no tools were offered, or nothing is known of calls.
+        log_probs: natural-log probability per label, or per choice index as text; of
+            "loglikelihood" each continuation's own, so that they need not sum to one.
+        greedy: of "loglikelihood" whether each continuation is what greedy decoding would write.
         top_log_probs: natural-log probability of the likeliest tokens at the place that decides
             the answer, at temperature 1, as an API tells them; they need not sum to one.
         confidence: the model's probability that its output is right, in [0, 1].
@@ -171,7 +237,9 @@ class Response:
     """
 
     output: str | None = None
+    tool_calls: tuple[ToolCall, ...] | None = None
     log_probs: Mapping[str, float] | None = None
+    greedy: tuple[bool, ...] | None = None
     top_log_probs: Mapping[str, float] | None = None
     confidence: float | None = None
     score: float | None = None
@@ -184,6 +252,12 @@ class Response:
     timing: Timing | None = None
     cost_usd: float | None = None
     error: str | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """The output, and each tool call on a line of its own; None where there is no answer."""
+        calls = [call.text for call in self.tool_calls or ()]
+        return "\n".join([self.output, *calls] if self.output else calls) if calls else self.output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

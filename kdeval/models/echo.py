@@ -94,6 +94,10 @@ class EchoModel:
         """A log-probability by hash of each word."""
         return self._answers(requests, self._likelihood)
 
+    def log_likelihoods(self, requests: Sequence[Request]) -> list[Response]:
+        """A log-likelihood by hash of each continuation's words after the context."""
+        return self._answers(requests, self._continued)
+
     def rank(self, requests: Sequence[Request]) -> list[Response]:
         """The documents in an order by hash."""
         return self._answers(requests, self._ranked)
@@ -105,6 +109,21 @@ class EchoModel:
             output=request.choices[0],
             output_tokens=len(words),
             mean_log_prob=-math.fsum(nats) / len(words),
+        )
+
+    def _continued(self, request: Request) -> Response:
+        if not request.choices:
+            return Response(error="a loglikelihood request without continuations")
+        nats = [
+            math.fsum(0.5 + 4 * self._share(word, f"{request.text}\0{choice}")
+                      for word in choice.split() or [choice])
+            for choice in request.choices
+        ]  # fmt: skip
+        best = nats.index(min(nats))
+        return Response(
+            output=str(best),
+            log_probs={str(index): -value for index, value in enumerate(nats)},
+            greedy=tuple(index == best for index in range(len(nats))),
         )
 
     def _ranked(self, request: Request) -> Response:

@@ -17,6 +17,8 @@ __all__ = [
     "METHODS",
     "ChoiceScorer",
     "Classifier",
+    "ContinuationScorer",
+    "Decoding",
     "Embedder",
     "Generator",
     "LikelihoodScorer",
@@ -27,6 +29,15 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How tokens are chosen: greedily at temperature 0."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One thing asked of a model, free of the reference, so that no model can see the answer.
 
@@ -34,12 +45,19 @@ class Request:
         sample_id: only recorded predictions look at it.
         input: the rendered prompt, or chat messages.
         labels: the closed label set; classification only.
-        choices: the answers to choose from in multiple choice; of likelihood the one text.
+        choices: the answers to choose from in multiple choice; of likelihood the one text; of
+            loglikelihood the continuations of exactly this input.
         replicate: 0, 1, ... for repeats of the same request.
         image: the image asked about.
         stop: a generated text ends before the first of these.
         max_new_tokens: limit of a generated text; None: the model's own setting.
         corpus: the documents to rank; retrieval only.
+        raw: a text as input is continued as it is: no chat template, nothing added.
+        rolling: the one choice is a whole text, scored window by window; loglikelihood only.
+        decoding: how a text is written; None: as the model's own settings say.
+        tools: functions that may be called, each an OpenAI-style definition as JSON text
+            ({"type": "function", "function": {"name", "description", "parameters"}}).
+        response_schema: the JSON Schema of the answer, as JSON text.
     """
 
     sample_id: str
@@ -53,6 +71,11 @@ class Request:
     stop: tuple[str, ...] = ()
     max_new_tokens: int | None = None
     corpus: Corpus | None = None
+    raw: bool = False
+    rolling: bool = False
+    decoding: Decoding | None = None
+    tools: tuple[str, ...] = ()
+    response_schema: str | None = None
 
     @property
     def text(self) -> str:
@@ -96,7 +119,12 @@ class Generator(Model, Protocol):
     """Writes text: generation and extraction."""
 
     def generate(self, requests: Sequence[Request]) -> Sequence[Response]:
-        """Responses whose output is the generated text."""
+        """Responses whose output is the generated text.
+
+        To a request with `tools` they have `tool_calls` too: () where none is called. A model may
+        declare `tools_problem: str | None` (why it cannot be offered tools; None when it can) and
+        `keeps_schema = True` (what it writes is held to the request's response schema).
+        """
 
 
 @runtime_checkable
@@ -106,6 +134,19 @@ class LikelihoodScorer(Model, Protocol):
     def score_texts(self, requests: Sequence[Request]) -> Sequence[Response]:
         """Responses with the text (`choices[0]`) as output, its `output_tokens` and their
         `mean_log_prob` after the input.
+        """
+
+
+@runtime_checkable
+class ContinuationScorer(Model, Protocol):
+    """Says how likely it holds each of several continuations of a raw text."""
+
+    def log_likelihoods(self, requests: Sequence[Request]) -> Sequence[Response]:
+        """Responses with each continuation's summed `log_probs` and whether it is `greedy`.
+
+        The output is the index of the likeliest. A context may be empty, and nothing is put
+        between it and a continuation. Of a `rolling` request the one text counts as a whole,
+        however long it is.
         """
 
 
@@ -131,6 +172,7 @@ METHODS: Mapping[Kind, str] = {
     "extraction": "generate",
     "generation": "generate",
     "likelihood": "score_texts",
+    "loglikelihood": "log_likelihoods",
     "retrieval": "rank",
 }
 """The method that answers each kind of request."""

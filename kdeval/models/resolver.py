@@ -26,6 +26,7 @@ from kdeval.models.protocols import (
     METHODS,
     ChoiceScorer,
     Classifier,
+    ContinuationScorer,
     Embedder,
     Generator,
     LikelihoodScorer,
@@ -44,9 +45,10 @@ _CAPABILITY: dict[Kind, type] = {
     "extraction": Generator,
     "generation": Generator,
     "likelihood": LikelihoodScorer,
+    "loglikelihood": ContinuationScorer,
     "retrieval": Ranker,
 }
-_ANSWERING = (Classifier, ChoiceScorer, Generator, LikelihoodScorer)
+_ANSWERING = (Classifier, ChoiceScorer, Generator, LikelihoodScorer, ContinuationScorer)
 _TRANSFORMERS = (SequenceClassifierConfig, ImageClassifierConfig, CausalLMConfig, EmbedderConfig)
 _HF_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers", "PIL", "gguf")
 
@@ -169,7 +171,7 @@ def _custom(config: CustomModel, search: Sequence[Path]) -> Model:
     if not isinstance(model, (Ranker, *_ANSWERING)):
         raise ModelError(
             f"{config.name}: {config.type} has none of classify(), score_choices(), generate(), "
-            "score_texts(), rank(), embed() "
+            "score_texts(), log_likelihoods(), rank(), embed() "
             "(see kdeval.models.protocols)"
         )
     return model

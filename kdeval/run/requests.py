@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from kdeval.models.protocols import Model, Request
 from kdeval.records import Sample
 from kdeval.store.predictions import response_key
+from kdeval.store.tool_calls import message_content
 
 __all__ = ["KeyedRequest", "as_request", "keyed_requests", "request_key"]
+
+_WHERE_SAID = ("stop", "max_new_tokens", "tools", "response_schema", "raw", "rolling")
+"""What is part of a key only where a request says it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,8 @@ def as_request(sample: Sample, replicate: int = 0) -> Request:
         stop=sample.stop,
         max_new_tokens=sample.max_new_tokens,
         corpus=sample.corpus,
+        tools=sample.tools,
+        response_schema=sample.response_schema,
     )
 
 
@@ -71,7 +77,7 @@ def _content(request: Request, by_id: bool) -> Mapping[str, Any]:
         "input": (
             request.input
             if isinstance(request.input, str)
-            else [[message.role, message.content] for message in request.input]
+            else [message_content(message) for message in request.input]
         ),
     }
     if request.labels:
@@ -80,12 +86,11 @@ def _content(request: Request, by_id: bool) -> Mapping[str, Any]:
         content["choices"] = request.choices
     if request.image is not None:
         content["image"] = request.image.sha256
-    if request.stop:
-        content["stop"] = request.stop
-    if request.max_new_tokens is not None:
-        content["max_new_tokens"] = request.max_new_tokens
     if request.corpus is not None:
         content["corpus"] = [request.corpus.sha256, request.corpus.depth]
+    if request.decoding is not None:
+        content["decoding"] = asdict(request.decoding)
+    content |= {name: value for name in _WHERE_SAID if (value := getattr(request, name))}
     if by_id:
         content["id"] = [request.suite, request.sample_id]
     return content

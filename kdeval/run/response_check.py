@@ -9,7 +9,7 @@ from dataclasses import replace
 from kdeval.errors import ModelError
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.models.recorded_top import top_log_probs_problem
-from kdeval.records import Response
+from kdeval.records import Response, ToolCall
 from kdeval.run.secrets import redacted
 
 __all__ = ["checked"]
@@ -49,8 +49,10 @@ def checked(model: Model, batch: Sequence[Request], responses: object) -> list[R
 def _cleaned(response: Response) -> Response:
     if response.error is not None:
         return replace(response, error=redacted(str(response.error)))
-    if response.output is not None and not _encodable(response.output):
+    if not _encodable(response.answer or ""):
         return Response(error="the output is not valid Unicode (it holds a lone surrogate)")
+    if response.output is None and response.tool_calls is not None:
+        return replace(response, output="")
     return response
 
 
@@ -65,7 +67,12 @@ def _encodable(text: str) -> bool:
 def _problem(request: Request, response: Response) -> str | None:
     if response.error is not None:
         return None
-    if response.output is None and response.score is None:
+    calls = response.tool_calls
+    if calls is not None and not (
+        isinstance(calls, tuple) and all(isinstance(call, ToolCall) for call in calls)
+    ):
+        return f"tool_calls must be a tuple of ToolCall, got {calls!r:.80}"
+    if response.output is None and response.score is None and calls is None:
         return "a response needs an output, or an error that says why there is none"
     if response.output is not None and not isinstance(response.output, str):
         return f"output must be a str, got {type(response.output).__name__} {response.output!r}"
@@ -75,7 +82,11 @@ def _problem(request: Request, response: Response) -> str | None:
         problem = top_log_probs_problem(response.top_log_probs)
         if problem is not None:
             return f"top_log_probs: {problem}"
-    return _number_problem(response) or _probability_problem(request, response)
+    return (
+        _number_problem(response)
+        or _probability_problem(request, response)
+        or _continuation_problem(request, response)
+    )
 
 
 def _number_problem(response: Response) -> str | None:
@@ -108,4 +119,15 @@ def _probability_problem(request: Request, response: Response) -> str | None:
         total += math.exp(value)
     if request.kind == "classification" and abs(total - 1) > _SUM_TOLERANCE:
         return f"probabilities sum to {total:.4g}, not 1"
+    return None
+
+
+def _continuation_problem(request: Request, response: Response) -> str | None:
+    if request.kind != "loglikelihood":
+        return None
+    count = len(request.choices)
+    if set(response.log_probs or ()) != set(map(str, range(count))):
+        return f"log_probs must hold the log-likelihood of each of the {count} continuations"
+    if response.greedy is not None and len(response.greedy) != count:
+        return f"greedy must say of each of the {count} continuations whether it is"
     return None

@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
-from kdeval.records import Response, Timing
+from kdeval.records import Response, Timing, ToolCall
+from kdeval.store.tool_calls import call_content
 
 __all__ = ["decode_response", "encode_response"]
 
@@ -21,6 +22,8 @@ def encode_response(response: Response) -> str:
         value = getattr(response, name)
         if value is not None:
             body[name] = asdict(value) if is_dataclass(value) else value
+    if response.tool_calls is not None:
+        body["tool_calls"] = [call_content(call) for call in response.tool_calls]
     return _ENCODER.encode(body)
 
 
@@ -32,6 +35,9 @@ def decode_response(body: str) -> Response:
     """
     data: dict[str, Any] = json.loads(body)
     timing = data.pop("timing", None)
-    if "samples" in data:
-        data["samples"] = tuple(data["samples"])
+    for name in ("samples", "greedy"):
+        if name in data:
+            data[name] = tuple(data[name])
+    if "tool_calls" in data:
+        data["tool_calls"] = tuple(ToolCall(**call) for call in data["tool_calls"])
     return Response(**data, timing=None if timing is None else Timing(**timing))

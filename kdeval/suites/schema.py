@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from kdeval.records import Kind
+from kdeval.records import SuiteKind
 from kdeval.scorers.label import normalised_label
 
 __all__ = ["ColumnValue", "CorpusConfig", "MessageTemplate", "SuiteConfig"]
@@ -46,7 +46,7 @@ class SuiteConfig(_Strict):
 
     schema_version: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    kind: Kind
+    kind: SuiteKind
     description: str | None = None
     role: Literal["benchmark", "production"] | None = Field(
         None,

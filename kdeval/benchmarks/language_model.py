@@ -1,0 +1,171 @@
+"""A kdeval model as lm-eval sees it: so lm-eval's own code runs its tasks over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lm_eval.api.model import LM
+from lm_eval.api.registry import register_model
+
+from kdeval.benchmarks.instances import (
+    ChatText,
+    Instance,
+    Question,
+    continuations,
+    prompts,
+    whole_texts,
+)
+from kdeval.errors import ModelError
+from kdeval.models.protocols import METHODS, Model, Request
+from kdeval.records import Kind, Response
+from kdeval.run.executor import ask as ask_model
+
+__all__ = ["FAILED_LOG_LIKELIHOOD", "Ask", "Asked", "KdevalLM"]
+
+Ask = Callable[[Sequence[Request]], Sequence[Response]]
+"""One response a request, in order; all requests of a call are of one kind."""
+
+FAILED_LOG_LIKELIHOOD = -700.0
+"""What lm-eval gets where a request failed: exp(700), as in a perplexity, is still finite."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was asked about one document of a task, and what came of it.
+
+    Attributes:
+        task: lm-eval's name of the task.
+        document: lm-eval's `doc_id` of the instances; with `samples=`, the place among those.
+        requests: as the model saw them; `kdeval.run.requests.request_key` gives their store keys.
+        responses: one a request.
+    """
+
+    task: str
+    document: int
+    requests: tuple[Request, ...]
+    responses: tuple[Response, ...]
+
+    @property
+    def failure(self) -> str | None:
+        """Why an answer is missing; None where all are there."""
+        return next((item.error for item in self.responses if item.error is not None), None)
+
+
+@register_model("kdeval")
+class KdevalLM(LM):  # type: ignore[misc]
+    """Answers lm-eval's instances with a kdeval model, and remembers what it was asked.
+
+    Attributes:
+        asked: (task, document) to what was asked about it, over all calls.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        name: str = "model",
+        ask: Ask | None = None,
+        replicate: int = 0,
+        on_failure: Literal["raise", "record"] = "raise",
+    ) -> None:
+        """The model, under lm-eval's interface.
+
+        Args:
+            model: what answers.
+            name: what it is called in messages.
+            ask: answers requests; default: the model itself, with a progress bar.
+            replicate: which repeat of the same questions this is.
+            on_failure: of a failed request, "raise" at the end of the call, so that no result
+                is made of it; or "record": lm-eval gets `FAILED_LOG_LIKELIHOOD` or an empty text,
+                and `failures` tells which documents have to be left out.
+        """
+        super().__init__()
+        self.model = model
+        self.name = name
+        self.asked: dict[tuple[str, int], Asked] = {}
+        self._ask = ask or (lambda requests: ask_model(model, requests))
+        self._replicate = replicate
+        self._on_failure = on_failure
+
+    @property
+    def failures(self) -> dict[tuple[str, int], str]:
+        """(task, document) to the reason, of documents with an answer missing."""
+        return {
+            key: asked.failure for key, asked in self.asked.items() if asked.failure is not None
+        }
+
+    def loglikelihood(self, requests: Sequence[Instance]) -> list[tuple[float, bool]]:
+        """Summed natural-log probability of each continuation, and whether it is greedy."""
+        questions, places = continuations(requests, replicate=self._replicate)
+        responses = self._answers("loglikelihood", questions)
+        return [_read(responses[question], choice) for question, choice in places]
+
+    def loglikelihood_rolling(self, requests: Sequence[Instance]) -> list[float]:
+        """Summed natural-log probability of each whole text."""
+        questions = whole_texts(requests, replicate=self._replicate)
+        return [_read(response, 0)[0] for response in self._answers("loglikelihood", questions)]
+
+    def generate_until(self, requests: Sequence[Instance]) -> list[str]:
+        """The text written after each context."""
+        questions = prompts(requests, replicate=self._replicate)
+        return [response.output or "" for response in self._answers("generation", questions)]
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        """The history as the model reads it: rendered, or JSON for a model that takes messages."""
+        render = getattr(self.model, "render_chat", None)
+        if render is None:
+            return ChatText.from_history(chat_history)
+        text: str = render(chat_history, add_generation_prompt=add_generation_prompt)
+        return text
+
+    @property
+    def tokenizer_name(self) -> str:
+        """What lm-eval keeps rendered requests under."""
+        return f"kdeval-{self.name}"
+
+    def _answers(self, kind: Kind, questions: Sequence[Question]) -> list[Response]:
+        """One response a question, remembered by document."""
+        self._require(kind)
+        responses = list(self._ask([question.request for question in questions]))
+        self._remember(questions, responses)
+        failed = [item.error for item in responses if item.error is not None]
+        if failed and self._on_failure == "raise":
+            raise ModelError(
+                f"{self.name}: {len(failed)} of {len(responses)} requests failed; the first: "
+                f"{failed[0]}"
+            )
+        return responses
+
+    def _require(self, kind: Kind) -> None:
+        if getattr(self.model, "answers_by_id", False):
+            raise ModelError(
+                f"{self.name}: recorded predictions answer the samples of a log, not lm-eval's "
+                "requests: give a model that can be asked"
+            )
+        if not hasattr(type(self.model), METHODS[kind]):
+            what = "log-likelihoods" if kind == "loglikelihood" else "texts"
+            raise ModelError(
+                f"{self.name}: {type(self.model).__name__} gives no {what}, which the task needs"
+            )
+
+    def _remember(self, questions: Sequence[Question], responses: Sequence[Response]) -> None:
+        for question, response in zip(questions, responses, strict=True):
+            key = (question.task, question.document)
+            before = self.asked.get(key)
+            self.asked[key] = Asked(
+                task=question.task,
+                document=question.document,
+                requests=(*(before.requests if before else ()), question.request),
+                responses=(*(before.responses if before else ()), response),
+            )
+
+
+def _read(response: Response, choice: int) -> tuple[float, bool]:
+    if response.log_probs is None:
+        return FAILED_LOG_LIKELIHOOD, False
+    greedy = response.greedy is not None and response.greedy[choice]
+    return response.log_probs[str(choice)], greedy
