@@ -31,7 +31,7 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _LEAST_HEADER = 64
-_BUDGET = {"cpu": 768, "accelerator": 8192}
+_BUDGET = {"cpu": 512, "accelerator": 8192}
 _SMALLEST_BUDGET = 64
 _ROWS = 512
 _NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
