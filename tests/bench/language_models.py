@@ -74,7 +74,7 @@ def _row(student: str, cell: Cell) -> str:
 
 def save_without_layers(gguf: Path, dropped: Sequence[int], folder: Path) -> None:
     """A checkpoint of `gguf` that lacks some of its layers."""
-    model, tokenizer = _loaded(gguf)
+    model, tokenizer = load_gguf(gguf)
     kept = [layer for index, layer in enumerate(model.model.layers) if index not in dropped]
     for index, layer in enumerate(kept):
         layer.self_attn.layer_idx = index
@@ -91,7 +91,7 @@ def save_without_layers(gguf: Path, dropped: Sequence[int], folder: Path) -> Non
 def largest_difference(gguf: Path, samples: int = 16) -> float:
     """Between our log-likelihoods at batch 1, 8 and 32 and those of a plain forward pass each."""
     splits = _choices(gguf, samples)
-    model, _ = _loaded(gguf)
+    model, _ = load_gguf(gguf)
     plain = [_plain(model, split) for split in splits]
     del model
     gc.collect()
@@ -135,7 +135,8 @@ def _causal(gguf: Path, batch_size: int) -> CausalLM:
     return CausalLM(CausalLMConfig.model_validate(_settings("smollm2", gguf, batch_size)))
 
 
-def _loaded(gguf: Path) -> tuple[Any, Any]:
+def load_gguf(gguf: Path) -> tuple[Any, Any]:
+    """Weights in float32 and tokenizer."""
     model = transformers.AutoModelForCausalLM.from_pretrained(
         gguf.parent, gguf_file=gguf.name, dtype=torch.float32,
         quantization_config=transformers.GgufConfig(dequantize=True),
@@ -151,7 +152,7 @@ def _requests(suite: str, samples: int) -> list[Request]:
 
 def _choices(gguf: Path, samples: int) -> list[Split]:
     """Prompt and choice tokens as our model splits them."""
-    _, tokenizer = _loaded(gguf)
+    _, tokenizer = load_gguf(gguf)
     return [split for request in _requests("reasoning_choice", samples)
             for split in _splits(request, tokenizer)]  # fmt: skip
 
