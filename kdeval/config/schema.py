@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from kdeval.config.base import NAME_PATTERN, Named, Strict
+from kdeval.config.lm_eval import LmEvalConfig
 from kdeval.config.series import SeriesConfig, check_series
 from kdeval.config.token_fidelity import TokenFidelityConfig
 from kdeval.config.transformers_models import (
@@ -38,6 +39,7 @@ __all__ = [
     "EnsembleConfig",
     "ImageClassifierConfig",
     "LatencyProbe",
+    "LmEvalConfig",
     "ModelConfig",
     "Price",
     "RecordedColumnsConfig",
@@ -245,10 +247,20 @@ class RunConfig(Strict):
     name: str | None = Field(None, pattern=NAME_PATTERN)
     seed: int = 0
     confidence: float = Field(0.95, gt=0.5, lt=1, description="two-sided, of every interval")
-    suites: list[str] = Field(min_length=1, description="suite files, relative to this file")
+    suites: list[str] = Field(
+        default_factory=list, description="suite files, relative to this file"
+    )
+    lm_eval: LmEvalConfig | None = Field(
+        None, description="lm-eval tasks, beside the suites or alone; a list: just their names"
+    )
     teacher: ModelConfig
     students: list[ModelConfig] = Field(min_length=1)
     costs: dict[str, Price] = Field(default_factory=dict, description="model name to its price")
+    cache: str | None = Field(
+        None,
+        description="a directory of answers that runs share, relative to this file; --cache and "
+        "KDEVAL_CACHE come first",
+    )
     latency_probe: LatencyProbe | Literal[False] = LatencyProbe()
     distillation_temperature: float = Field(
         2.0, gt=0, le=100, description="KL and the like are reported at 1 and at this temperature"
@@ -286,6 +298,13 @@ class RunConfig(Strict):
             return TokenFidelityConfig()
         return None if value is False else value
 
+    @field_validator(
+        "lm_eval", mode="before", json_schema_input_type=LmEvalConfig | list[str] | None
+    )
+    @classmethod
+    def _lm_eval(cls, value: Any) -> Any:
+        return {"tasks": value} if isinstance(value, list) else value
+
     @model_validator(mode="after")
     def _names(self) -> RunConfig:
         names = [model.name for model in self.models]
@@ -294,6 +313,8 @@ class RunConfig(Strict):
         for name in self.costs:
             if name not in names:
                 raise ValueError(f"costs: there is no model {name!r}; {nearest(name, names)}")
+        if not self.suites and self.lm_eval is None:
+            raise ValueError("suites: give at least one suite, or lm_eval tasks")
         if len(set(self.suites)) < len(self.suites):
             raise ValueError("suites: a suite is listed twice")
         check_series(self.series, teacher=self.teacher.name, students=names[1:])
@@ -331,6 +352,11 @@ def load_config(path: str | Path, *, live: Collection[str] = ()) -> RunConfig:
         for given in _paths(model).values()
         if not (base / given).exists()
     )
+    problems.extend(
+        f"{path}: lm_eval: include_path: no such directory {given!r} (looked for {base / given})"
+        for given in (config.lm_eval.include_path if config.lm_eval else ())
+        if not (base / given).is_dir()
+    )
     names = [model.name for model in config.models]
     problems.extend(
         f"{path}: there is no model {name!r} to be trained; {nearest(name, names)}"
@@ -343,6 +369,8 @@ def load_config(path: str | Path, *, live: Collection[str] = ()) -> RunConfig:
         update={
             "name": config.name or path.stem,
             "suites": suites,
+            "cache": None if config.cache is None else str(base / Path(config.cache).expanduser()),
+            "lm_eval": None if config.lm_eval is None else config.lm_eval.relative_to(base),
             "teacher": _absolute(config.teacher, base),
             "students": [_absolute(student, base) for student in config.students],
         }

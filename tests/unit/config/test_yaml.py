@@ -63,7 +63,7 @@ def test_all_errors_come_at_once_with_line_and_nearest_key(tmp_path: Path) -> No
         (("t: {usd_per_hour: 2}", "q: {usd_per_hour: 2}"), "there is no model 'q'"),
         (("name: s,", "name: t,"), "two models are called 't'"),
         (("suites: [suite.yaml]", "suites: [gone.yaml]"), "no such file 'gone.yaml'"),
-        (("suites: [suite.yaml]", "suites: []"), "at least 1 item"),
+        (("suites: [suite.yaml]", "suites: []"), "give at least one suite, or lm_eval tasks"),
         (("type: echo", "type: echo, type: echo"), "key 'type' is given twice"),
         (("type: echo", "type: recorded, path: p.csv, columns: {outptu: x}"), "'output'?"),
         (("type: echo", "type: sequence_classifier, path: gone"), "no such path 'gone'"),
