@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from kdeval.cli.cache_option import cache_option, with_cache
+
 CONDITIONS = ("batch_size", "seed", "dtype", "device", "repeat")
 
 
@@ -27,6 +29,7 @@ CONDITIONS = ("batch_size", "seed", "dtype", "device", "repeat")
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory [runs/<config name>].")
 @click.option("--limit", type=click.IntRange(min=1), help="At most N samples a suite (stratified).")
+@cache_option
 def aa(
     config: Path,
     model: str | None,
@@ -34,6 +37,7 @@ def aa(
     repeats: int,
     out: Path | None,
     limit: int | None,
+    cache: Path | None,
 ) -> None:
     """Compare a model of CONFIG with itself: the noise floor under every claimed difference.
 
@@ -47,7 +51,7 @@ def aa(
     from kdeval.models.variants import Condition
     from kdeval.workflows.aa import compare_with_itself
 
-    loaded = load_config(config)
+    loaded = with_cache(load_config(config), cache)
     out = out or Path("runs") / (loaded.name or config.stem)
     with progress_bars() as progress:
         done = compare_with_itself(

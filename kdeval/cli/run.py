@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from kdeval.cli.cache_option import cache_option, with_cache
+
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
@@ -29,6 +31,7 @@ import click
     type=click.Path(path_type=Path),
     help="As for `kdeval gate`, where the policy of --until-decided needs one.",
 )
+@cache_option
 def run(
     config: Path,
     out: Path | None,
@@ -38,6 +41,7 @@ def run(
     looks: int | None,
     sequential: str | None,
     baseline: Path | None,
+    cache: Path | None,
 ) -> None:
     """Ask teacher and students what CONFIG says, and score the answers.
 
@@ -55,23 +59,25 @@ def run(
             raise UsageError("--looks goes with obrien-fleming: betting may look at any time")
         _until_decided(
             config, out, limit=limit, policy=policy, looks=looks or 5,
-            betting=sequential == "betting", baseline=baseline,
+            betting=sequential == "betting", baseline=baseline, cache=cache,
         )  # fmt: skip
         return
     for option, value in (("looks", looks), ("sequential", sequential), ("baseline", baseline)):
         if value is not None:
             raise UsageError(f"--{option} goes with --until-decided")
-    _run(config, out, limit=limit, fresh=fresh)
+    _run(config, out, limit=limit, fresh=fresh, cache=cache)
 
 
-def _run(config: Path, out: Path | None, *, limit: int | None, fresh: bool) -> None:
+def _run(
+    config: Path, out: Path | None, *, limit: int | None, fresh: bool, cache: Path | None
+) -> None:
     from kdeval.cli.progress import progress_bars
     from kdeval.config.schema import load_config
     from kdeval.errors import ModelError
     from kdeval.workflows.earlier_run import replaced_run
     from kdeval.workflows.evaluate import evaluate
 
-    loaded = load_config(config)
+    loaded = with_cache(load_config(config), cache)
     out = out or Path("runs") / (loaded.name or config.stem)
     replaced = replaced_run(loaded, out)
     if replaced is not None:
@@ -103,6 +109,7 @@ def _until_decided(
     looks: int,
     betting: bool,
     baseline: Path | None,
+    cache: Path | None,
 ) -> None:
     from rich.console import Console
 
@@ -112,7 +119,7 @@ def _until_decided(
     from kdeval.workflows.reporting import judge_run
     from kdeval.workflows.until_decided import LookReport, ask_until_decided
 
-    loaded = load_config(config)
+    loaded = with_cache(load_config(config), cache)
     out = out or Path("runs") / (loaded.name or config.stem)
     console = Console(highlight=False)
 

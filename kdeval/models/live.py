@@ -61,6 +61,8 @@ def inferring(model: Any) -> Iterator[None]:
 
 
 class _LiveClassifier(SequenceClassifier):
+    shareable = False
+
     def __init__(self, config: SequenceClassifierConfig, model: Any, tokenizer: Any) -> None:
         self._config = config
         self.batch_size = config.batch_size
@@ -84,6 +86,8 @@ class _LiveClassifier(SequenceClassifier):
 
 
 class _LiveCausalLM(CausalLM):
+    shareable = False
+
     def __init__(self, config: CausalLMConfig, model: Any, tokenizer: Any) -> None:
         self._config = config
         self.batch_size = config.batch_size

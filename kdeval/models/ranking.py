@@ -45,6 +45,7 @@ class RankedEmbedder:
     """A model of the user's that only embeds, as one that ranks."""
 
     def __init__(self, embedder: Embedder) -> None:
+        self.wrapped = embedder
         self.fingerprint = embedder.fingerprint
         self.batch_size = int(getattr(embedder, "batch_size", 32))
         self._ranker = CosineRanker(embedder)

@@ -59,11 +59,11 @@ class Rebatched:
     """A model that is given `batch_size` requests at a time; otherwise as it is."""
 
     def __init__(self, model: Model, batch_size: int) -> None:
-        self._model = model
+        self.wrapped = model
         self.batch_size = batch_size
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
+        return getattr(self.wrapped, name)
 
 
 def variants_of(

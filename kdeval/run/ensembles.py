@@ -10,7 +10,8 @@ from kdeval.models.protocols import Model, Request
 from kdeval.records import Response, Sample
 from kdeval.run.executor import Executor
 from kdeval.run.marking import mark
-from kdeval.run.requests import as_request, request_key
+from kdeval.run.origin import origin_of
+from kdeval.run.requests import KeyedRequest, as_request, request_key
 from kdeval.store.predictions import PredictionStore
 from kdeval.suites.read import Suite
 
@@ -41,12 +42,14 @@ class _MembersThroughStore:
         assert isinstance(model, Ensemble)
         for batch in batches:
             for name, member in model.members.items():
-                self._ask(member, model.fingerprints[name], batch)
+                self._ask(name, member, model.fingerprints[name], batch)
             yield batch, combined(model, batch, self._store)
 
-    def _ask(self, member: Model, fingerprint: str, batch: Sequence[Request]) -> None:
+    def _ask(self, name: str, member: Model, fingerprint: str, batch: Sequence[Request]) -> None:
         keys = {request_key(member, fingerprint, request): request for request in batch}
-        known = self._store.answered(keys)
+        keyed = [KeyedRequest(key=key, request=request) for key, request in keys.items()]
+        origin = origin_of(self._store, name, member, fingerprint, keyed)
+        known = self._store.answered(keys, origin)
         pending = [(key, request) for key, request in keys.items() if key not in known]
         size = int(getattr(member, "batch_size", 32))
         groups = [pending[start : start + size] for start in range(0, len(pending), size)]
@@ -57,7 +60,8 @@ class _MembersThroughStore:
                 {
                     key_of[id(request)]: response
                     for request, response in zip(part, responses, strict=True)
-                }
+                },
+                origin,
             )
 
 

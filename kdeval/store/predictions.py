@@ -19,6 +19,8 @@ from typing import IO, Any
 
 from kdeval.errors import StoreError
 from kdeval.records import Response
+from kdeval.store.cache.origin import Origin
+from kdeval.store.cache.shared import SharedCache
 from kdeval.store.response_json import decode_response, encode_response
 
 __all__ = ["PredictionStore", "response_key", "writer_lock"]
@@ -26,6 +28,7 @@ __all__ = ["PredictionStore", "response_key", "writer_lock"]
 STORE_VERSION = 1
 _NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse.sshfs")
 _CHUNK = 500
+_COPIED = 5_000
 
 
 def response_key(model_fingerprint: str, request: Mapping[str, Any], replicate: int = 0) -> str:
@@ -48,8 +51,16 @@ class PredictionStore:
     is corrupted, or it comes from another version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, shared: SharedCache | None = None) -> None:
+        """Opens the store, which is made when it is missing.
+
+        Args:
+            path: its file.
+            shared: where answers of models with an `Origin` are looked up and added, too; what it
+                has is copied, so that a run directory stays whole on its own.
+        """
         self.path = path
+        self.shared = shared
         self._lock = writer_lock(path)
         try:
             self._connection = self._open()
@@ -105,9 +116,28 @@ class PredictionStore:
                     found[key] = decode_response(body)
         return found
 
-    def answered(self, keys: Iterable[str]) -> set[str]:
-        """Those of `keys` with a response that is no error; errors are worth asking again."""
+    def answered(self, keys: Iterable[str], origin: Origin | None = None) -> set[str]:
+        """Those of `keys` with a response that is no error; errors are worth asking again.
+
+        Args:
+            keys: of one model's requests.
+            origin: whose they are, where the answers may be shared.
+        """
         keys = list(keys)
+        found = self._answered(keys)
+        if self.shared is None or origin is None:
+            return found
+        for start in range(0, len(keys), _COPIED):
+            chunk = keys[start : start + _COPIED]
+            copied = self.shared.get([key for key in chunk if key not in found], origin)
+            self.put(copied)
+            if origin.expires_after_s is None:
+                own = [key for key in chunk if key in found]
+                self.shared.put(self.get(self.shared.absent(own, origin)), origin)
+            found |= copied.keys()
+        return found
+
+    def _answered(self, keys: list[str]) -> set[str]:
         found: set[str] = set()
         with self._guard():
             for start in range(0, len(keys), _CHUNK):
@@ -119,12 +149,24 @@ class PredictionStore:
                 found.update(row[0] for row in rows)
         return found
 
-    def put(self, responses: Mapping[str, Response]) -> None:
-        """Writes a batch in one transaction; a response is replaced only where it was an error."""
+    def put(self, responses: Mapping[str, Response], origin: Origin | None = None) -> None:
+        """Writes a batch in one transaction; a response is replaced only where it was an error.
+
+        Args:
+            responses: by key.
+            origin: who gave them, where they may be shared.
+        """
+        self._write(responses)
+        if self.shared is not None and origin is not None:
+            self.shared.put(responses, origin)
+
+    def _write(self, responses: Mapping[str, Response]) -> None:
         rows = [
             (key, int(response.error is not None), encode_response(response))
             for key, response in responses.items()
         ]
+        if not rows:
+            return
         with self._guard():
             self._connection.execute("BEGIN IMMEDIATE")
             try:

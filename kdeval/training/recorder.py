@@ -15,6 +15,7 @@ from kdeval.run.requests import KeyedRequest, keyed_requests
 from kdeval.run.runner import Asked, RunInputs, ask_models, prepare, write_run
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import ModelEntry, RunDirectory
+from kdeval.workflows.answers import open_answers
 from kdeval.workflows.evaluate import open_run_directory, refuse_looks
 
 __all__ = ["CheckpointRecorder"]
@@ -155,7 +156,7 @@ class CheckpointRecorder:
             dtype=getattr(model, "dtype", None),
         )
         (self.out / "latency.parquet").unlink(missing_ok=True)
-        with PredictionStore(self.out / "predictions.sqlite") as store:
+        with open_answers(self._config, self.out) as store:
             self._ask(self._inputs, {name: model}, store)
             known = {**self._checkpoints, name: found}
             self._checkpoints = dict(sorted(known.items(), key=lambda item: item[1].step))
@@ -234,7 +235,7 @@ class CheckpointRecorder:
                 f"{self.out} holds checkpoints that were measured on other suites, and their "
                 "weights are gone: give another directory"
             )
-        with PredictionStore(self.out / "predictions.sqlite") as store:
+        with open_answers(self._config, self.out) as store:
             for entry, at in kept:
                 self._take_up(inputs, entry, at, store)
 

@@ -25,6 +25,7 @@ from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, w
 from kdeval.store.fingerprints import value_digest
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import RunDirectory
+from kdeval.workflows.answers import cache_lines, cache_problems, open_answers
 from kdeval.workflows.evaluate import open_run_directory
 
 __all__ = ["SelfCompared", "compare_with_itself"]
@@ -41,12 +42,14 @@ class SelfCompared:
     Attributes:
         asked: requests asked now, of all models and conditions.
         skipped: models that nothing could be varied of, with the reason.
+        cache: what was read from the shared cache and added to it, and what was wrong with it.
     """
 
     floors: tuple[NoiseFloor, ...]
     files: tuple[Path, ...]
     asked: int
     skipped: Mapping[str, str]
+    cache: tuple[str, ...] = ()
 
     def show(self, console: Console | None = None) -> None:
         """Prints the tables."""
@@ -56,6 +59,8 @@ class SelfCompared:
                 console.print(item)
         for name, reason in self.skipped.items():
             console.print(f"{name}: left out: {reason}", markup=False)
+        for line in self.cache:
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def compare_with_itself(
@@ -106,13 +111,19 @@ def compare_with_itself(
         raise UsageError(f"nothing can be varied: {said}")
     open_run_directory(out)
     floors, files, asked = [], [], 0
-    with PredictionStore(out / "predictions.sqlite") as store:
+    with open_answers(config, out) as store:
         for plan in plans:
             floor, count = _measure(plan, store, out, search, progress)
             floors.append(floor)
             files.append(noise_floor_file(out, floor.model))
             asked += count
-    return SelfCompared(floors=tuple(floors), files=tuple(files), asked=asked, skipped=skipped)
+    return SelfCompared(
+        floors=tuple(floors),
+        files=tuple(files),
+        asked=asked,
+        skipped=skipped,
+        cache=(*cache_lines(store), *(f"warning: {line}" for line in cache_problems(store))),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from kdeval.latency.probe import probe, probe_is_current
 from kdeval.run.requests import as_request
 from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
 from kdeval.store.looks import LOOKS_FILE, read_looks
-from kdeval.store.predictions import PredictionStore, writer_lock
+from kdeval.store.predictions import writer_lock
 from kdeval.store.run_directory import RunDirectory
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
+from kdeval.workflows.answers import cache_lines, cache_problems, open_answers, probe_spared
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
 __all__ = ["Evaluated", "evaluate", "model_notes", "open_run_directory", "probe_latency"]
@@ -48,6 +49,7 @@ class Evaluated:
         cached: per model, answers known from before.
         failures: per model, the reasons of what failed with their counts.
         warnings: what is odd but no error.
+        cache: what was read from the shared cache and added to it, in words.
     """
 
     run: RunDirectory
@@ -55,6 +57,7 @@ class Evaluated:
     cached: dict[str, int]
     failures: dict[str, Counter[str]]
     warnings: tuple[str, ...]
+    cache: tuple[str, ...] = ()
 
     @property
     def summary(self) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ class Evaluated:
                 line += f", {failed.total()} failed ({way_out})"
             lines.append(line)
             lines += [f"  {count} x {reason}" for reason, count in failed.most_common(3)]
-        return (*lines, *(f"warning: {line}" for line in self.warnings))
+        return (*lines, *self.cache, *(f"warning: {line}" for line in self.warnings))
 
     @property
     def without_answer(self) -> tuple[str, ...]:
@@ -124,12 +127,13 @@ def evaluate(
     warnings = (*inputs.warnings, *check_token_fidelity(inputs))
     refuse_looks(out)
     open_run_directory(out, fresh=fresh)
-    with PredictionStore(out / "predictions.sqlite") as store:
+    with open_answers(config, out, fresh=fresh) as store:
         asked = ask_models(inputs, store, progress=progress)
-        probe_latency(inputs, out, progress)
+        spared = probe_latency(inputs, asked, out, progress)
         run_token_fidelity(inputs, asked, store, out, progress)
         write_run(inputs, asked, store, out)
-    done = _evaluated(out, asked, (*warnings, *model_notes(inputs)))
+    warnings = (*warnings, *spared, *model_notes(inputs), *cache_problems(store))
+    done = replace(_evaluated(out, asked, warnings), cache=cache_lines(store))
     if not done.without_answer:
         (out / _BEFORE_FRESH).unlink(missing_ok=True)
     return done
@@ -187,8 +191,14 @@ def open_run_directory(out: Path, *, fresh: bool = False) -> None:
                 (out / name).unlink(missing_ok=True)
 
 
-def probe_latency(inputs: RunInputs, out: Path, progress: Progress) -> None:
-    """Measures the models that answer live, unless the same was measured before."""
+def probe_latency(
+    inputs: RunInputs, asked: Asked, out: Path, progress: Progress
+) -> tuple[str, ...]:
+    """Measures the models that answer live, unless the same was measured before.
+
+    Returns:
+        Why it was left out, where that may surprise.
+    """
     settings = inputs.config.latency_probe
     file = out / "latency.parquet"
     live = {
@@ -199,7 +209,7 @@ def probe_latency(inputs: RunInputs, out: Path, progress: Progress) -> None:
     measurable = inputs.config.teacher.name in live and len(live) > 1
     if not isinstance(settings, LatencyProbe) or not measurable:
         file.unlink(missing_ok=True)
-        return
+        return ()
     requests = [as_request(sample) for suite in inputs.suites for sample in suite.samples]
     described: dict[str, object] = {
         "models": {name: inputs.fingerprints[name] for name in live},
@@ -209,7 +219,11 @@ def probe_latency(inputs: RunInputs, out: Path, progress: Progress) -> None:
         "limit": inputs.limit,
     }
     if probe_is_current(file, described):
-        return
+        return ()
+    spared = probe_spared(inputs, asked)
+    if spared is not None:
+        file.unlink(missing_ok=True)
+        return (spared,)
     probe(
         live,
         requests,
@@ -220,3 +234,4 @@ def probe_latency(inputs: RunInputs, out: Path, progress: Progress) -> None:
         settings=described,
         progress=partial(progress, "latency"),
     )
+    return ()

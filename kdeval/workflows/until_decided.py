@@ -25,6 +25,7 @@ from kdeval.run.runner import Asked, Progress, ask_models, prepare, write_run
 from kdeval.store.looks import LookKind, LookTaken, write_looks
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import RunDirectory
+from kdeval.workflows.answers import cache_lines, cache_problems, open_answers
 from kdeval.workflows.evaluate import (
     Evaluated,
     model_notes,
@@ -128,7 +129,7 @@ def ask_until_decided(
     inputs = prepare(config, limit=limit, search=search)
     inputs = replace(inputs, warnings=(*inputs.warnings, *check_token_fidelity(inputs)))
     open_run_directory(out)
-    with PredictionStore(out / "predictions.sqlite") as store:
+    with open_answers(config, out) as store:
         asking = _Asking(
             question=question,
             plan=planned_looks(inputs, out, question, kind=kind, looks=looks),
@@ -139,7 +140,13 @@ def ask_until_decided(
                 asked=dict.fromkeys(inputs.models, 0), now={name: set() for name in inputs.models}
             ),
         )
-        return asking.run(tell)
+        done = asking.run(tell)
+    evaluated = replace(
+        done.evaluated,
+        warnings=(*done.evaluated.warnings, *cache_problems(store)),
+        cache=cache_lines(store),
+    )
+    return replace(done, evaluated=evaluated)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,6 +159,7 @@ class _Asking:
     store: PredictionStore
     progress: Progress
     tally: _Tally
+    spared: tuple[str, ...] = ()
 
     def run(self, tell: Callable[[LookReport], None]) -> UntilDecided:
         """Goes on where the looks taken so far end."""
@@ -196,7 +204,7 @@ class _Asking:
         inputs = self.plan.at(look)
         asked = self.tally.count(ask_models(inputs, self.store, progress=self.progress))
         if not self.plan.looks.taken:
-            probe_latency(inputs, self.out, self.progress)
+            self.spared = probe_latency(inputs, asked, self.out, self.progress)
         write_run(inputs, asked, self.store, self.out)
         run = RunDirectory.open(self.out)
         dead = [m.name for m in run.manifest.models if m.requests and m.errors == m.requests]
@@ -232,6 +240,7 @@ class _Asking:
             failures={name: asked.failures(name) for name in asked.asked},
             warnings=(
                 *self.plan.inputs.warnings,
+                *self.spared,
                 *model_notes(self.plan.inputs),
                 *off_label_lines(run),
             ),

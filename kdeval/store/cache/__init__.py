@@ -1,0 +1,1 @@
+"""Answers that several runs share, so that a teacher is paid for once."""
