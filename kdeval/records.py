@@ -26,6 +26,7 @@ __all__ = [
     "SuiteKind",
     "Timing",
     "ToolCall",
+    "canonical_json",
     "input_text",
 ]
 
@@ -63,17 +64,21 @@ class ToolCall:
         """One line: `call get_weather({"city": "Oslo"})`, keys in order and 1.0 written as 1."""
         told = self.arguments
         if not isinstance(told, str):
-            told = json.dumps(_plain_numbers(told), ensure_ascii=False, sort_keys=True)
+            told = canonical_json(told)
         return f"call {self.name or '?'}({' '.join(told.split()) if not self.valid else told})"
 
 
-def _plain_numbers(value: Any) -> Any:
-    """The same JSON value, its whole numbers as integers."""
+def canonical_json(value: Any) -> str:
+    """JSON text that is the same for equal values: keys in order, 1.0 written as 1."""
+    return json.dumps(_whole(value), ensure_ascii=False, sort_keys=True)
+
+
+def _whole(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
-        return {key: _plain_numbers(item) for key, item in value.items()}
-    return [_plain_numbers(item) for item in value] if isinstance(value, list) else value
+        return {key: _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

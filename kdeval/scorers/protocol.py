@@ -6,16 +6,17 @@ from typing import Protocol, runtime_checkable
 
 from kdeval.records import Metric, Response, Sample, Score
 
-__all__ = ["Scorer", "reference_problem", "requires_reference", "unmarked"]
+__all__ = ["Scorer", "reference_problem", "requires_reference", "sample_problem", "unmarked"]
 
 
 @runtime_checkable
 class Scorer(Protocol):
     """Marks one response to one sample.
 
-    Two optional members: `needs_reference: bool` (True unless told), and
+    Optional members: `needs_reference: bool` (True unless told), and
     `reference_problem(sample) -> str | None`, which says why a sample's reference cannot be
-    marked against; a suite is refused for it when it is loaded. A score is missing (None, with
+    marked against, or `sample_problem(sample)`, which says what else the sample lacks; a suite is
+    refused for either when it is loaded. A score is missing (None, with
     the reason) only when there is nothing to mark; a bad answer is a low score.
     """
 
@@ -36,6 +37,12 @@ def reference_problem(scorer: Scorer, sample: Sample) -> str | None:
     """Why the sample's reference is of no use to the scorer; None when it is."""
     check = getattr(scorer, "reference_problem", None)
     return None if check is None or sample.reference is None else check(sample)
+
+
+def sample_problem(scorer: Scorer, sample: Sample) -> str | None:
+    """What the sample lacks, beside its reference, for the scorer to mark it; None: nothing."""
+    check = getattr(scorer, "sample_problem", None)
+    return None if check is None else check(sample)
 
 
 def unmarked(metric: Metric, sample: Sample, response: Response) -> Score | None:

@@ -17,6 +17,7 @@ from kdeval.scorers.bleu import Bleu
 from kdeval.scorers.classes import MacroF1, MatthewsCorrelation
 from kdeval.scorers.exact import ExactMatch
 from kdeval.scorers.json_fields import JsonFields
+from kdeval.scorers.json_schema import JsonSchema
 from kdeval.scorers.label import LabelScorer
 from kdeval.scorers.multiple_choice import MultipleChoice
 from kdeval.scorers.numeric import Numeric
@@ -27,6 +28,7 @@ from kdeval.scorers.ranking import Ndcg, RecallAtK
 from kdeval.scorers.recorded_score import RecordedScore
 from kdeval.scorers.rouge import Rouge1, Rouge2, RougeL
 from kdeval.scorers.token_f1 import TokenF1
+from kdeval.scorers.tool_call import ToolCallF1, ToolCallMatch
 from kdeval.scorers.wer import WordErrorRate
 
 __all__ = ["BUILT_IN", "default_scorers", "resolve_scorer", "resolve_scorers"]
@@ -41,6 +43,9 @@ BUILT_IN: Mapping[str, type[Any]] = {
     "rouge2": Rouge2,
     "rougeL": RougeL,
     "json_fields": JsonFields,
+    "json_schema": JsonSchema,
+    "tool_call": ToolCallMatch,
+    "tool_call_f1": ToolCallF1,
     "macro_f1": MacroF1,
     "mcc": MatthewsCorrelation,
     "wer": WordErrorRate,

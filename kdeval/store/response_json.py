@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields
 from typing import Any
 
 from kdeval.records import Response, Timing, ToolCall
@@ -21,7 +21,7 @@ def encode_response(response: Response) -> str:
     for name in _FIELDS:
         value = getattr(response, name)
         if value is not None:
-            body[name] = asdict(value) if is_dataclass(value) else value
+            body[name] = asdict(value) if isinstance(value, Timing) else value
     if response.tool_calls is not None:
         body["tool_calls"] = [call_content(call) for call in response.tool_calls]
     return _ENCODER.encode(body)

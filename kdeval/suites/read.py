@@ -16,12 +16,18 @@ from kdeval.errors import ConfigError, DataError
 from kdeval.records import Corpus, Kind, Sample
 from kdeval.scorers.label import normalised_label
 from kdeval.scorers.multiple_choice import MultipleChoice
-from kdeval.scorers.protocol import Scorer, reference_problem, requires_reference
+from kdeval.scorers.protocol import (
+    Scorer,
+    reference_problem,
+    requires_reference,
+    sample_problem,
+)
 from kdeval.scorers.registry import default_scorers, resolve_scorers
 from kdeval.store.choices import ChoiceForm, choice_readings, readings_text
 from kdeval.store.problems import RowProblems
 from kdeval.store.tables import Row, position, read_rows
 from kdeval.store.templates import TextField, to_text
+from kdeval.store.tool_calls import message_content
 from kdeval.suites.corpus import read_corpus
 from kdeval.suites.sampling import stratified_sample
 from kdeval.suites.schema import SuiteConfig
@@ -111,7 +117,12 @@ def load_suite(path: str | Path) -> Suite:
 def _specs(config: SuiteConfig) -> Sequence[str | dict[str, Any]]:
     if config.scorers is not None:
         return config.scorers
-    return ("recorded_score",) if config.reference is None else default_scorers(config.kind)
+    found: tuple[str, ...] = ()
+    if config.reference is not None:
+        found = default_scorers(config.kind) if config.tools is None else ("tool_call",)
+    if config.response_schema is not None:
+        found = (*found, "json_schema")
+    return found or ("recorded_score",)
 
 
 def _scorers(config: SuiteConfig, path: Path) -> tuple[Scorer, ...]:
@@ -180,6 +191,8 @@ def _sample(
         image=image,
         stop=fields.stop_of(values),
         max_new_tokens=config.max_new_tokens,
+        tools=fields.tools.of(values) or (),
+        response_schema=fields.response_schema.of(values),
     )
 
 
@@ -189,13 +202,15 @@ def _optional(field: TextField | None, values: Mapping[str, Any], number: int) -
 
 def _content_hash(sample: Sample) -> str:
     asked = sample.input
-    text = asked if isinstance(asked, str) else [[m.role, m.content] for m in asked]
+    text = asked if isinstance(asked, str) else [message_content(m) for m in asked]
     parts: list[Any] = [text, sample.choices, sample.labels, sample.reference]
     if sample.image is not None or sample.stop or sample.max_new_tokens is not None:
         image = None if sample.image is None else sample.image.sha256
         parts += [image, sample.stop, sample.max_new_tokens]
     if sample.corpus is not None:
         parts += [sample.corpus.sha256, sample.corpus.depth]
+    if sample.tools or sample.response_schema is not None:
+        parts += [{"tools": sample.tools, "response_schema": sample.response_schema}]
     content = _CANONICAL.encode(parts)
     return sha256(content.encode()).hexdigest()[:16]
 
@@ -326,6 +341,10 @@ def _check_references(
     for row, sample in zip(rows, samples, strict=True):
         for scorer in needing:
             problem = reference_problem(scorer, sample)
+            if problem is not None:
+                problems.add(row.line, f"{problem} (scorer {scorer.metric.name!r})")
+        for scorer in scorers:
+            problem = sample_problem(scorer, sample)
             if problem is not None:
                 problems.add(row.line, f"{problem} (scorer {scorer.metric.name!r})")
     problems.raise_if_any()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from kdeval.records import SuiteKind
 from kdeval.scorers.label import normalised_label
 
-__all__ = ["ColumnValue", "CorpusConfig", "MessageTemplate", "SuiteConfig"]
+__all__ = ["ColumnValue", "CorpusConfig", "MessageColumn", "MessageTemplate", "SuiteConfig"]
 
 _COLUMN_OR_TEMPLATE = 'a column\'s name, or a template: "{{ column }}"'
 
@@ -30,6 +30,14 @@ class MessageTemplate(_Strict):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str
+
+
+class MessageColumn(_Strict):
+    """A column with a whole conversation, as chat logs have it."""
+
+    messages: str = Field(
+        description="the column: a list of {role, content, tool_calls, tool_call_id}, or as JSON"
+    )
 
 
 class CorpusConfig(_Strict):
@@ -60,10 +68,20 @@ class SuiteConfig(_Strict):
         description=f"{_COLUMN_OR_TEMPLATE}; default: the row's number, "
         "and then the order of the file must not change",
     )
-    input: str | list[MessageTemplate] | None = Field(
+    input: str | MessageColumn | list[MessageTemplate] | None = Field(
         None,
-        description=f"{_COLUMN_OR_TEMPLATE}; or chat messages; needed unless there is `image`; of "
-        "likelihood the context, where there is one",
+        description=f"{_COLUMN_OR_TEMPLATE}; or chat messages, or {{messages: column}}; needed "
+        "unless there is `image`; of likelihood the context, where there is one",
+    )
+    tools: list[dict[str, Any]] | str | None = Field(
+        None,
+        description="extraction and generation: functions that may be called, OpenAI-style; a "
+        "list, a .json file relative to this one, or a column with a list",
+    )
+    response_schema: dict[str, Any] | str | None = Field(
+        None,
+        description="extraction and generation: JSON Schema of the answer; the schema, a .json "
+        "file relative to this one, or a column",
     )
     image: str | None = Field(
         None,
@@ -151,7 +169,7 @@ class SuiteConfig(_Strict):
                 problems.append(f"kind: {kind} needs {field}")
         if self.first_index and self.kind != "multiple_choice":
             problems.append(f"first_index belongs to kind: multiple_choice, not {self.kind}")
-        for field in ("stop", "max_new_tokens"):
+        for field in ("stop", "max_new_tokens", "tools", "response_schema"):
             if getattr(self, field) is not None and self.kind not in ("extraction", "generation"):
                 problems.append(f"{field} belongs to kind: extraction or generation")
         if isinstance(self.stop, list) and not all(self.stop):

@@ -10,9 +10,12 @@ from typing import Any
 
 from kdeval.errors import DataError
 from kdeval.records import Image, Message
+from kdeval.store.json_schemas import as_schema
 from kdeval.store.templates import TextField, compile_field, compile_template, to_text
+from kdeval.store.tool_definitions import as_tools
 from kdeval.suites.images import ImageField
-from kdeval.suites.schema import SuiteConfig
+from kdeval.suites.schema import MessageColumn, SuiteConfig
+from kdeval.suites.tools import ColumnOrConstant, MessagesField
 
 __all__ = ["SuiteFields"]
 
@@ -24,7 +27,9 @@ class SuiteFields:
     """Everything that a suite reads off a row."""
 
     id: TextField | None
-    input: TextField | tuple[tuple[str, TextField], ...] | None
+    input: TextField | tuple[tuple[str, TextField], ...] | MessagesField | None
+    tools: ColumnOrConstant[tuple[str, ...]]
+    response_schema: ColumnOrConstant[str]
     image: ImageField | None
     reference: TextField | str | None
     choices: tuple[TextField, ...] | str | None
@@ -50,6 +55,15 @@ class SuiteFields:
         return cls(
             id=field(config.id, "id"),
             input=_input(config, path),
+            tools=ColumnOrConstant.from_setting(
+                config.tools, read=as_tools, folder=path.parent, what=f"{path}: tools"
+            ),
+            response_schema=ColumnOrConstant.from_setting(
+                config.response_schema,
+                read=as_schema,
+                folder=path.parent,
+                what=f"{path}: response_schema",
+            ),
             image=(
                 None
                 if config.image is None
@@ -95,6 +109,8 @@ class SuiteFields:
         """
         if self.input is None:
             return f"[image {image.sha256[:12]}]" if image is not None else ""
+        if isinstance(self.input, MessagesField):
+            return self.input.of(values)
         if not isinstance(self.input, tuple):
             text = self.input.text(values, number)
             if text is None:
@@ -162,9 +178,13 @@ class SuiteFields:
         return found
 
 
-def _input(config: SuiteConfig, path: Path) -> TextField | tuple[tuple[str, TextField], ...] | None:
+def _input(
+    config: SuiteConfig, path: Path
+) -> TextField | tuple[tuple[str, TextField], ...] | MessagesField | None:
     if config.input is None:
         return None
+    if isinstance(config.input, MessageColumn):
+        return MessagesField(column=config.input.messages, what=f"{path}: input.messages")
     if isinstance(config.input, str):
         return compile_field(config.input, what=f"{path}: input")
     return tuple(
