@@ -24,8 +24,9 @@ class Ensemble:
     """Answers what its members' answers come to; a request that fails for one fails for all.
 
     mean_probability: each member's probabilities over the options, averaged; the output is the
-    likeliest. majority: the output that most members gave; of equally frequent ones that of the
-    member listed first. Texts are the same when they are equal but for white space at their ends.
+    likeliest. majority: the output that most members gave, tool calls included; of equally
+    frequent ones that of the member listed first. Texts are the same when they are equal but for
+    white space at their ends.
     """
 
     def __init__(
@@ -139,16 +140,18 @@ class Ensemble:
 
 
 def _majority(answers: Sequence[Response]) -> Response:
-    votes = Counter(None if item.output is None else item.output.strip() for item in answers)
+    said = [None if item.answer is None else item.answer.strip() for item in answers]
+    votes = Counter(said)
     most = max(votes.values())
-    chosen = next(
-        item
-        for item in answers
-        if votes[None if item.output is None else item.output.strip()] == most
-    )
-    if chosen.output is None:
+    chosen = next(item for item, text in zip(answers, said, strict=True) if votes[text] == most)
+    if chosen.answer is None:
         return Response(error="most members gave a score and no output, which cannot be counted")
-    return Response(output=chosen.output, confidence=most / len(answers), **_totals(answers))
+    return Response(
+        output=chosen.output,
+        tool_calls=chosen.tool_calls,
+        confidence=most / len(answers),
+        **_totals(answers),
+    )
 
 
 class _Totals(TypedDict):

@@ -114,7 +114,7 @@ def _marked(
                 **place,
                 "sample_id": sample.id,
                 "metric": scorer.metric.name,
-                "output": response.output,
+                "output": response.answer,
                 "score": mark(scorer, sample, response).value,
                 "log_probs": _ordered(sample, response),
             }

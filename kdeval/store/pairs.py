@@ -4,14 +4,15 @@ One row per (suite, sample, student, metric). Two files:
 
 - `samples.parquet`: suite, sample_id, task, kind, text, reference, cluster, content_hash, slices
   (JSON), labels (JSON), choices (JSON), reference_index (the reference's place among the labels or
-  choices, missing where it has none);
-- `pairs.parquet`: suite, sample_id, student, metric, and for each of teacher and student:
-  output, score, score_reason, error, confidence, log_probs (list in the order of the suite's
-  labels, or of the choices), input_tokens, output_tokens, reasoning_tokens, mean_log_prob,
-  truncated, latency_s, first_token_s, between_tokens_s (no latency is written for a share of a
-  batch's time), cost_usd, cached, statistics (sufficient statistics of the sample, where the
-  metric is no mean; absent in older runs), samples (every answer where a prompt was answered
-  several times), top_log_probs (token to natural logarithm; both absent in older runs).
+  choices, missing where it has none), tools and response_schema (JSON; absent in older runs);
+- `pairs.parquet`: suite, sample_id, student, metric, and for each of teacher and student: output
+  (with a line for each tool call), tool_calls (JSON; absent in older runs), score, score_reason,
+  error, confidence, log_probs (list in the order of the suite's labels, or of the choices),
+  input_tokens, output_tokens, reasoning_tokens, mean_log_prob, truncated, latency_s,
+  first_token_s, between_tokens_s (no latency is written for a share of a batch's time), cost_usd,
+  cached, statistics (sufficient statistics of the sample, where the metric is no mean; absent in
+  older runs), samples (every answer where a prompt was answered several times), top_log_probs
+  (token to natural logarithm; both absent in older runs).
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kdeval.errors import RunError
-from kdeval.records import Prediction, Sample, Score, ScoredPair, Timing
+from kdeval.records import Prediction, Response, Sample, Score, ScoredPair, Timing
 from kdeval.store.choices import choice_readings
 from kdeval.store.images import IMAGE_FIELDS, image_row
+from kdeval.store.offers import OFFER_FIELDS, offer_row
+from kdeval.store.tool_calls import as_tool_calls, call_content
 
 __all__ = [
     "PAIRS_SCHEMA",
@@ -60,6 +63,7 @@ _SIDE = (
     ("statistics", pa.list_(pa.float64())),
     ("samples", pa.list_(pa.string())),
     ("top_log_probs", pa.map_(pa.string(), pa.float64())),
+    ("tool_calls", pa.string()),
 )
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -84,16 +88,32 @@ SAMPLES_SCHEMA = pa.schema(
         ("choices", pa.string()),
         ("reference_index", pa.int32()),
         *IMAGE_FIELDS,
+        *OFFER_FIELDS,
     ]
 )
 
 _BATCH = 2_000
 
 
-def _reference_text(reference: Any) -> str | None:
+def _reference_text(sample: Sample) -> str | None:
+    """The reference; tool calls as an output has them, and "no call" where none is right."""
+    reference = sample.reference
+    if sample.tools and reference is not None:
+        try:
+            calls = as_tool_calls(reference)
+            return "\n".join(call.text for call in calls) or "no call"
+        except ValueError:
+            pass
     if reference is None or isinstance(reference, str):
         return reference
     return json.dumps(reference, ensure_ascii=False, sort_keys=True)
+
+
+def _calls_text(response: Response) -> str | None:
+    calls = response.tool_calls
+    if calls is None:
+        return None
+    return json.dumps([call_content(call) for call in calls], ensure_ascii=False)
 
 
 def _sample_row(sample: Sample) -> dict[str, Any]:
@@ -103,7 +123,7 @@ def _sample_row(sample: Sample) -> dict[str, Any]:
         "task": sample.task,
         "kind": sample.kind,
         "text": sample.text,
-        "reference": _reference_text(sample.reference),
+        "reference": _reference_text(sample),
         "cluster": sample.cluster,
         "content_hash": sample.content_hash,
         "slices": json.dumps(dict(sample.slices), ensure_ascii=False, sort_keys=True),
@@ -113,6 +133,7 @@ def _sample_row(sample: Sample) -> dict[str, Any]:
         ),
         "reference_index": _reference_index(sample),
         **image_row(sample),
+        **offer_row(sample),
     }
 
 
@@ -136,7 +157,8 @@ def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -
     if timing is None or timing.origin == "batch":
         timing = Timing(origin="batch")
     return {
-        f"{side}_output": response.output,
+        f"{side}_output": response.answer,
+        f"{side}_tool_calls": _calls_text(response),
         f"{side}_score": score.value,
         f"{side}_score_reason": score.reason,
         f"{side}_error": response.error,
