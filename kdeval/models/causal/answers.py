@@ -41,6 +41,8 @@ class AnswerReader:
         tags: opening and closing tag, or None.
         stop: what the answer ends before.
         opened: the prompt ends with the opening tag.
+        cleaned: spaces before punctuation go; None: where the tokenizer says so.
+        stopping: hidden tokens that end the text all the same.
     """
 
     tokenizer: Any
@@ -48,9 +50,13 @@ class AnswerReader:
     tags: tuple[str, str] | None
     stop: tuple[str, ...]
     opened: bool = False
+    cleaned: bool | None = False
+    stopping: frozenset[int] = frozenset()
 
     def finished(self, tokens: Sequence[int]) -> bool:
         """Whether a stop string has come."""
+        if tokens and tokens[-1] in self.stopping:
+            return True
         return bool(self.stop) and self._cut(self._parts(self._decode(tokens))[0])[1]
 
     def read(self, tokens: Sequence[int]) -> Answer:
@@ -102,7 +108,7 @@ class AnswerReader:
         text: str = self.tokenizer.decode(
             [token for token in tokens if token not in self.hidden],
             skip_special_tokens=False,
-            clean_up_tokenization_spaces=False,
+            clean_up_tokenization_spaces=self.cleaned,
         )
         return text
 

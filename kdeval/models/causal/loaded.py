@@ -9,6 +9,7 @@ from typing import Any
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.models.causal.checkpoint import Checkpoint, load_model, load_tokenizer
 from kdeval.models.causal.prompts import Prompts
+from kdeval.models.causal.raw_text import RawText, context_window
 
 __all__ = ["LoadedModel"]
 
@@ -22,6 +23,7 @@ class LoadedModel:
         ends: tokens that end a text: the tokenizer's, and those that the model's own generation
             settings name.
         longest: how many tokens the model takes; None: no limit is known.
+        raw: reads texts as lm-eval's HF model does.
     """
 
     model: Any
@@ -30,6 +32,7 @@ class LoadedModel:
     special: Mapping[int, str]
     ends: frozenset[int]
     longest: int | None
+    raw: RawText
 
     @classmethod
     def from_checkpoint(
@@ -58,6 +61,7 @@ class LoadedModel:
             special=_special_tokens(tokenizer),
             ends=_end_tokens(model, tokenizer),
             longest=_longest(model, config.max_length),
+            raw=RawText(tokenizer, window=context_window(model, tokenizer, config.max_length)),
         )
 
 

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, TypeVar
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import ModelError
 from kdeval.models.causal.checked_scoring import CheckedScorer
+from kdeval.models.causal.checked_writing import CheckedWriter
 from kdeval.models.causal.checkpoint import Checkpoint
 from kdeval.models.causal.choosing import Ballot, ballot, elected
 from kdeval.models.causal.fitting import TooLongError, fit_split
 from kdeval.models.causal.likelihood import likelihood_response, text_split
 from kdeval.models.causal.loaded import LoadedModel
+from kdeval.models.causal.opened import OpenCausalLM
 from kdeval.models.causal.prompts import Split
+from kdeval.models.causal.raw_scoring import RawChoices, raw_choices, raw_response
 from kdeval.models.causal.sampling import Writing, answered, writing
 from kdeval.models.causal.scoring import ContinuationScore
 from kdeval.models.causal.teacher_forcing import answer_split, forced_logits
 from kdeval.models.causal.token_choice import TokenChoice
+from kdeval.models.causal.writers import Writers
 from kdeval.models.causal.writing import Writer
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import HalvingBatches, PeakMemory, choose_device, choose_dtype
@@ -35,7 +39,7 @@ __all__ = ["CausalLM"]
 Work = TypeVar("Work")
 
 
-class CausalLM:
+class CausalLM(OpenCausalLM):
     """A model that `AutoModelForCausalLM` loads.
 
     Weights are read when the first request comes. Where memory does not suffice, the batch is
@@ -78,8 +82,8 @@ class CausalLM:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the answers should know of how they were computed."""
-        scorer = self.__dict__.get("_scorer")
-        return () if scorer is None or scorer.note is None else (scorer.note,)
+        made = (self.__dict__.get(name) for name in ("_scorer", "_writers"))
+        return tuple(item.note for item in made if item is not None and item.note is not None)
 
     def classify(self, requests: Sequence[Request]) -> list[Response]:
         """The label whose words are the likeliest continuation of the prompt."""
@@ -103,6 +107,26 @@ class CausalLM:
             for request, split in zip(requests, splits, strict=True)
         ]
         return _timed(responses, start)
+
+    def log_likelihoods(self, requests: Sequence[Request]) -> list[Response]:
+        """How likely each raw continuation is, to the token as lm-eval's HF model counts it."""
+        self._check(requests)
+        loaded, start = self._loaded, time.perf_counter()
+        asked = raw_choices(requests, loaded.raw)
+        splits = [s for item in asked if isinstance(item, RawChoices) for s in item.splits]
+        scores = iter(self.score_continuations(splits))
+        responses = [
+            raw_response(item, scores) if isinstance(item, RawChoices) else item for item in asked
+        ]
+        return _timed(responses, start)
+
+    def render_chat(
+        self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool = True
+    ) -> str:
+        """The messages as the text that the model reads; the last one left open where no new
+        one is to begin.
+        """
+        return self._loaded.prompts.rendered(messages, add_generation_prompt=add_generation_prompt)
 
     def score_continuations(self, splits: Sequence[Split]) -> list[ContinuationScore]:
         """The log-likelihood of each continuation after its context."""
@@ -147,19 +171,16 @@ class CausalLM:
     def generate(self, requests: Sequence[Request]) -> list[Response]:
         """The answer to each prompt; of several samples the one that most agree with."""
         self._check(requests)
-        loaded, settings = self._loaded, self._config.generation
-        start = time.perf_counter()
+        loaded, start = self._loaded, time.perf_counter()
         asked = [
             _attempt(lambda one: writing(one, loaded, self._config), request)
             for request in requests
         ]
-        jobs = [job for item in asked if isinstance(item, Writing) for job in item.jobs]
         with self._memory.watch():
-            written = iter(self._writer.write(jobs))
+            valid = [item for item in asked if isinstance(item, Writing)]
+            written = iter(self._writers.write(valid))
         responses = [
-            answered(item, [next(written) for _ in item.jobs], start, settings)
-            if isinstance(item, Writing)
-            else item
+            answered(item, next(written), start) if isinstance(item, Writing) else item
             for item in asked
         ]
         return responses if len(requests) == 1 else _timed(responses, start)
@@ -217,12 +238,16 @@ class CausalLM:
         )
 
     @cached_property
-    def _writer(self) -> Writer:
-        return Writer(
+    def _writers(self) -> Writers:
+        return Writers(self._writer)
+
+    def _writer(self, choice: TokenChoice) -> Writer:
+        return CheckedWriter(
             self._loaded.model,
-            TokenChoice(self._config.generation),
+            choice,
             ends=self._loaded.ends,
             device=self.device,
+            dtype=self.dtype,
             batches=self._batches,
         )
 

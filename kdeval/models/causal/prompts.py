@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import jinja2
 
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import ModelError
@@ -93,6 +95,43 @@ class Prompts:
             Split(context=tuple(ids[:cut]) or (self._plain,), continuation=tuple(ids[cut:]))
             for ids in joined
         ]
+
+    def rendered(
+        self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool
+    ) -> str:
+        """The messages through the chat template; it may begin with special tokens.
+
+        Raises:
+            ModelError: there is no chat template, or it does not take the messages.
+        """
+        if not self._templated:
+            why = "the tokenizer has none" if self._config.chat != "never" else "chat: never"
+            raise ModelError(f"{self._config.name}: messages need a chat template: {why}")
+        asked = [dict(message) for message in messages]
+        if self._config.system is not None and asked and asked[0]["role"] != "system":
+            asked.insert(0, {"role": "system", "content": self._config.system})
+        try:
+            return self._template(asked, add_generation_prompt)
+        except jinja2.TemplateError:
+            pass
+        try:
+            return self._template(
+                [m for m in asked if m["role"] != "system"], add_generation_prompt
+            )
+        except jinja2.TemplateError as error:
+            raise ModelError(
+                f"{self._config.name}: the chat template refuses the messages: {error}"
+            ) from error
+
+    def _template(self, messages: Sequence[Mapping[str, str]], prompt: bool) -> str:
+        text: str = self._tokenizer.apply_chat_template(
+            messages,
+            tokenize=False,
+            add_generation_prompt=prompt,
+            continue_final_message=not prompt,
+            **self._config.template_options,
+        )
+        return text
 
     def separated(self, prompt: Prompt, option: str) -> str:
         """The option with what stands between it and the prompt."""

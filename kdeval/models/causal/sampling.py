@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from kdeval.config.transformers_models import CausalLMConfig, GenerationSettings
 from kdeval.models.causal.answers import AnswerReader, majority
@@ -21,9 +21,10 @@ __all__ = ["Writing", "answered", "writing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """A request as jobs, one a sample, and how they are read."""
+    """A request as jobs, one a sample, how tokens are chosen and how they are read."""
 
     jobs: tuple[Job, ...]
+    settings: GenerationSettings
     reader: AnswerReader
 
 
@@ -33,43 +34,77 @@ def writing(request: Request, loaded: LoadedModel, config: CausalLMConfig) -> Wr
     Raises:
         ValueError: the prompt is too long.
     """
-    settings = config.generation
-    prompt = loaded.prompts.for_writing(request)
-    tokens, limit = fit_prompt(
-        loaded.prompts.tokens(prompt),
-        limit=request.max_new_tokens or settings.max_new_tokens,
-        longest=loaded.longest,
-        policy=config.too_long,
-    )
-    tags = settings.reasoning_tags
-    stop = (*request.stop, *settings.stop)
-    shown = {*stop, *(tags or ())}
-    reader = AnswerReader(
-        tokenizer=loaded.tokenizer,
-        hidden=frozenset(number for number, text in loaded.special.items() if text not in shown),
-        tags=tags,
-        stop=stop,
-        opened=tags is not None and prompt.text.rstrip().endswith(tags[0]),
-    )
+    settings = _settings(request, config.generation)
+    prompt, tokens, limit = _prompt(request, loaded, config)
+    reader = _reader(request, prompt, loaded, settings)
     uniform = (
-        draws(settings.seed, prompt.text, replicate=request.replicate, sample=sample, count=limit)
+        draws(settings.seed, prompt, replicate=request.replicate, sample=sample, count=limit)
         for sample in range(settings.samples)
     )
     jobs = [Job(prompt=tokens, uniform=row.tolist(), finished=reader.finished) for row in uniform]
-    return Writing(jobs=tuple(jobs), reader=reader)
+    return Writing(jobs=tuple(jobs), settings=settings, reader=reader)
 
 
-def answered(
-    asked: Writing, written: Sequence[Written], start: float, settings: GenerationSettings
-) -> Response:
+def _reader(
+    request: Request, prompt: str, loaded: LoadedModel, settings: GenerationSettings
+) -> AnswerReader:
+    """How the answer is read; a raw one as lm-eval's HF model reads it.
+
+    There a special token ends the text when a stop string is part of what it stands for.
+    """
+    tags = settings.reasoning_tags
+    stop = (*request.stop, *settings.stop)
+    opened = tags is not None and prompt.rstrip().endswith(tags[0])
+    if not request.raw:
+        shown = {*stop, *(tags or ())}
+        hidden = frozenset(number for number, text in loaded.special.items() if text not in shown)
+        return AnswerReader(
+            tokenizer=loaded.tokenizer, hidden=hidden, tags=tags, stop=stop, opened=opened
+        )
+    ends = (*stop, *filter(None, [loaded.raw.end_text]))
+    return AnswerReader(
+        tokenizer=loaded.tokenizer,
+        hidden=frozenset(number for number, t in loaded.special.items() if t not in (tags or ())),
+        tags=tags,
+        stop=ends,
+        opened=opened,
+        cleaned=None,
+        stopping=frozenset(
+            number for number, text in loaded.special.items() if any(end in text for end in ends)
+        ),
+    )
+
+
+def _settings(request: Request, settings: GenerationSettings) -> GenerationSettings:
+    """The model's own, but for what the request says; it then wants one answer."""
+    if request.decoding is None:
+        return settings
+    return settings.model_copy(update={**asdict(request.decoding), "samples": 1})
+
+
+def _prompt(
+    request: Request, loaded: LoadedModel, config: CausalLMConfig
+) -> tuple[str, tuple[int, ...], int]:
+    """The prompt, its tokens, and how many may be written after it."""
+    limit = request.max_new_tokens or config.generation.max_new_tokens
+    if request.raw and isinstance(request.input, str):
+        return request.input, loaded.raw.prompt(request.input, limit), limit
+    prompt = loaded.prompts.for_writing(request)
+    tokens, limit = fit_prompt(
+        loaded.prompts.tokens(prompt), limit=limit, longest=loaded.longest, policy=config.too_long
+    )
+    return prompt.text, tokens, limit
+
+
+def answered(asked: Writing, written: Sequence[Written], start: float) -> Response:
     """The answer that most samples agree with, and what writing all of them took.
 
     Args:
         asked: what was to be written.
         written: one text a job.
         start: clock (`time.perf_counter`) when the request came, for its timing.
-        settings: how to vote.
     """
+    settings = asked.settings
     answers = [asked.reader.read(item.tokens) for item in written]
     texts = tuple(answer.text for answer in answers)
     log_probs = [value for item in written for value in item.log_probs]
