@@ -12,6 +12,7 @@ import click
 
 from kdeval import __version__
 from kdeval.cli.aa import aa
+from kdeval.cli.cache import cache
 from kdeval.cli.demo import demo
 from kdeval.cli.gate import gate
 from kdeval.cli.plan import plan
@@ -42,7 +43,7 @@ def cli() -> None:
     """
 
 
-for _command in (plan, run, aa, report, gate, route, demo, schema):
+for _command in (plan, run, aa, report, gate, route, demo, schema, cache):
     cli.add_command(_command)
 
 
