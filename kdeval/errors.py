@@ -8,6 +8,7 @@
     │   └── StoreError          the prediction store is locked, corrupted or of another version
     ├── ModelError              a model cannot be loaded or does not keep its protocol
     │   └── MissingExtraError   an optional dependency is not installed; the pip line is in it
+    ├── BudgetError             a model's budget would be passed; what was answered is kept
     ├── RoutingError            a router cannot be fitted or evaluated on what it was given
     └── DownloadError           something that must be fetched could not be, or its hash differs
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
+    "BudgetError",
     "ConfigError",
     "DataError",
     "DownloadError",
@@ -72,6 +74,10 @@ class MissingExtraError(ModelError):
         super().__init__(
             f"{feature} needs the optional extra {extra!r}: pip install 'kdeval[{extra}]'"
         )
+
+
+class BudgetError(KdevalError):
+    """A model's budget would be passed; everything that was answered is kept."""
 
 
 class RoutingError(KdevalError):

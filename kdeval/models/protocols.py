@@ -89,8 +89,10 @@ class Model(Protocol):
 
     `fingerprint` is a digest of all that its answers depend on (weights, tokenizer, chat
     template, dtype, decoding), so that a changed model is asked again. A model may also declare
-    `answers_by_id = True` (its answers depend on the sample's id: recorded predictions) and
-    `batch_size: int` (how many requests it likes at a time; 32 unless told).
+    `answers_by_id = True` (its answers depend on the sample's id: recorded predictions),
+    `batch_size: int` (how many requests it likes at a time; 32 unless told) and
+    `max_concurrency: int` (how many batches it takes at once, each from a thread of its own; 1
+    unless told).
     """
 
     @property

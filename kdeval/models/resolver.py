@@ -11,12 +11,14 @@ from typing import Any
 from kdeval.config.imports import import_named
 from kdeval.config.schema import (
     MODEL_ENTRY_POINTS,
+    ApiModelConfig,
     CausalLMConfig,
     CustomModel,
     EchoModelConfig,
     EmbedderConfig,
     EnsembleConfig,
     ImageClassifierConfig,
+    Price,
     RecordedModelConfig,
     SequenceClassifierConfig,
 )
@@ -53,12 +55,13 @@ _TRANSFORMERS = (SequenceClassifierConfig, ImageClassifierConfig, CausalLMConfig
 _HF_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers", "PIL", "gguf")
 
 
-def build_model(config: Any, *, search: Sequence[Path] = ()) -> Model:
+def build_model(config: Any, *, search: Sequence[Path] = (), price: Price | None = None) -> Model:
     """The model that `config` describes.
 
     Args:
         config: one of the model configurations of `kdeval.config.schema`.
         search: directories where the module of a "module:Class" may lie, beside sys.path.
+        price: what the run's `costs` say of it, for models that count what they spend.
 
     Raises:
         ModelError: it cannot be loaded; MissingExtraError with the pip line when an optional
@@ -74,6 +77,10 @@ def build_model(config: Any, *, search: Sequence[Path] = ()) -> Model:
         return EchoModel.from_config(config)
     if isinstance(config, _TRANSFORMERS):
         return _transformers_model(config)
+    if isinstance(config, ApiModelConfig):
+        from kdeval.models.api.model import ApiModel
+
+        return ApiModel(config, price=price)
     if isinstance(config, CustomModel):
         return _custom(config, search)
     if isinstance(config, EnsembleConfig):

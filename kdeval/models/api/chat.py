@@ -1,0 +1,61 @@
+"""From a request to what a chat API is asked: the one place where that is decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kdeval.config.api_models import ApiModelConfig
+from kdeval.models.api.deciding import decision_prompt
+from kdeval.models.protocols import Request
+
+__all__ = ["chat_parameters"]
+
+
+def chat_parameters(request: Request, config: ApiModelConfig) -> dict[str, Any]:
+    """Keyword arguments of litellm's `acompletion` that say what is asked, and how.
+
+    Where it is asked (address, key, timeouts) is not among them.
+
+    Raises:
+        ValueError: the request cannot be put to a chat API.
+    """
+    if request.image is not None:
+        raise ValueError("type: api reads text, no images")
+    settings = config.generation
+    found: dict[str, Any] = {
+        "model": config.model,
+        "messages": _messages(request, config),
+        "max_tokens": request.max_new_tokens or settings.max_new_tokens,
+    }
+    for name in ("temperature", "top_p", "seed", "reasoning_effort"):
+        value = getattr(settings, name)
+        if value is not None:
+            found[name] = value
+    stop = list(dict.fromkeys([*request.stop, *settings.stop]))
+    if stop:
+        found["stop"] = stop
+    if config.log_probs or config.top_log_probs:
+        found["logprobs"] = True
+    if config.top_log_probs:
+        found["top_logprobs"] = config.top_log_probs
+    if config.stream:
+        found |= {"stream": True, "stream_options": {"include_usage": True}}
+    return found
+
+
+def _messages(request: Request, config: ApiModelConfig) -> list[dict[str, Any]]:
+    """The request's own messages; what is to be chosen from goes to the end of the last one."""
+    messages = (
+        [{"role": "user", "content": request.input}]
+        if isinstance(request.input, str)
+        else [{"role": message.role, "content": message.content} for message in request.input]
+    )
+    if config.system is not None and messages[0]["role"] != "system":
+        messages.insert(0, {"role": "system", "content": config.system})
+    question = decision_prompt(request)
+    if question is not None:
+        if messages[-1]["role"] == "user":
+            messages[-1]["content"] += f"\n\n{question}"
+        else:
+            messages.append({"role": "user", "content": question})
+    return messages

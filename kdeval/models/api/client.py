@@ -1,0 +1,225 @@
+"""Asking until there is an answer, the attempts are used up, or the run has to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from kdeval.errors import KdevalError, ModelError
+from kdeval.models.api.backoff import Backoff
+from kdeval.models.api.budget import Budget
+from kdeval.models.api.failures import AttemptError
+from kdeval.models.api.pacing import Pacing
+from kdeval.models.api.prices import RequestPrice
+from kdeval.models.api.reply import ChatReply
+
+__all__ = ["ChatClient", "Clock", "Outcome", "Transport"]
+
+_REFUSALS = 10
+_FRAME = 64
+_BYTES_PER_TOKEN = 4
+
+
+class Transport(Protocol):
+    """What sends one attempt."""
+
+    async def send(self, parameters: Mapping[str, Any]) -> ChatReply:
+        """A whole reply, or AttemptError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """Time and chance, so that tests need neither."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    rng: random.Random = field(default_factory=random.Random)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What asking one request came to.
+
+    Attributes:
+        reply: None beside an error.
+        error: why it was given up.
+        queue_s: seconds that passed before the attempt that was answered was sent.
+        attempts: how often it was sent.
+        cost_usd: of the attempt that was answered; None: not known.
+    """
+
+    reply: ChatReply | None = None
+    error: str | None = None
+    queue_s: float = 0.0
+    attempts: int = 0
+    cost_usd: float | None = None
+
+
+class ChatClient:
+    """Sends requests of one model, from one event loop.
+
+    When one request shows that all others would fail too (a wrong key, a model that does not
+    exist, an empty account, the budget), no further one is sent.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        transport: Transport,
+        *,
+        backoff: Backoff,
+        pacing: Pacing,
+        budget: Budget,
+        price: RequestPrice | None,
+        max_concurrency: int,
+        clock: Clock,
+    ) -> None:
+        self._name = name
+        self._transport = transport
+        self._backoff = backoff
+        self._pacing = pacing
+        self._budget = budget
+        self._price = price
+        self._places = asyncio.Semaphore(max_concurrency)
+        self._clock = clock
+        self._stopped: KdevalError | None = None
+        self._answered = 0
+        self._refused = 0
+        self.retried = 0
+
+    async def ask(self, parameters: Mapping[str, Any]) -> Outcome:
+        """The outcome of one request.
+
+        Args:
+            parameters: from `chat_parameters`.
+
+        Raises:
+            ModelError: every other request would fail too.
+            BudgetError: the budget would be passed.
+        """
+        async with self._places:
+            return await self._ask(parameters)
+
+    async def _ask(self, parameters: Mapping[str, Any]) -> Outcome:
+        asked_at = self._clock.now()
+        first_at: float | None = None
+        size = _Size.of(parameters)
+        most = None if self._price is None else self._price.most(
+            read=size.most_read, written=size.most_written
+        )  # fmt: skip
+        failed = 0
+        while True:
+            await self._pacing.turn(size.likely)
+            await self._reserve(most)
+            sent_at = self._clock.now()
+            first_at = sent_at if first_at is None else first_at
+            try:
+                reply = await self._transport.send(parameters)
+            except AttemptError as error:
+                self._budget.settle(most, None, billed=error.billed)
+                failed += 1
+                given_up = await self._wait_or_give_up(error, failed, first_at)
+                if given_up is not None:
+                    return Outcome(error=given_up, attempts=failed)
+                continue
+            except BaseException:
+                self._budget.settle(most, None, billed=True)
+                raise
+            cost = self._paid(reply, most, size)
+            self.retried += failed > 0
+            return Outcome(
+                reply=reply, queue_s=sent_at - asked_at, attempts=failed + 1, cost_usd=cost
+            )
+
+    async def _reserve(self, most: float | None) -> None:
+        self._check()
+        try:
+            await self._budget.reserve(most)
+        except KdevalError as error:
+            self._stopped = self._stopped or error
+        self._check()
+
+    def _paid(self, reply: ChatReply, most: float | None, size: _Size) -> float | None:
+        """What the reply cost, counted; and what its headers and tokens say of the next ones."""
+        self._answered += 1
+        cost = None if self._price is None else self._price.cost(reply.usage)
+        self._budget.settle(most, cost, billed=True)
+        if reply.usage.read is not None:
+            self._pacing.correct(size.likely, reply.usage.read + (reply.usage.written or 0))
+        if reply.wait_s is not None:
+            self._pacing.pause(min(reply.wait_s, self._backoff.total_s))
+        return cost
+
+    async def _wait_or_give_up(
+        self, error: AttemptError, failed: int, first_at: float
+    ) -> str | None:
+        """None after a wait; else why the request is given up."""
+        if error.remedy == "stop the run":
+            self._stop(f"{self._name}: {error.reason}")
+        if error.remedy == "give up":
+            self._refused += error.refused
+            if not self._answered and self._refused >= _REFUSALS:
+                self._stop(
+                    f"{self._name}: the API refused the first {self._refused} requests, the last "
+                    f"one with: {error.reason}"
+                )
+            return error.reason
+        if error.wait_s is not None and error.wait_s > self._backoff.total_s:
+            self._stop(
+                f"{self._name}: the API asks to wait {error.wait_s:,.0f} s, longer than "
+                f"retries.total_s of {self._backoff.total_s:g} s; the same command goes on later "
+                f"({error.reason})"
+            )
+        elapsed = self._clock.now() - first_at
+        wait = self._backoff.wait_s(failed, elapsed, asked_s=error.wait_s, rng=self._clock.rng)
+        if wait is None:
+            times = "attempt" if failed == 1 else "attempts"
+            return f"given up after {failed} {times} in {elapsed:.0f} s: {error.reason}"
+        if error.limited:
+            self._pacing.pause(wait)
+        await self._clock.sleep(wait)
+        return None
+
+    def _stop(self, reason: str) -> None:
+        self._stopped = self._stopped or ModelError(reason)
+        self._check()
+
+    def _check(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Size:
+    """How many tokens a request has.
+
+    Attributes:
+        most_read: tokens are made of bytes, so there are no more of them than bytes; and a frame
+            for each message.
+        most_written: the limit.
+        likely: read and written together.
+    """
+
+    most_read: int
+    most_written: int
+    likely: int
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> _Size:
+        asked = {
+            name: parameters[name]
+            for name in ("messages", "tools", "response_format")
+            if name in parameters
+        }
+        size = len(json.dumps(asked, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        written = int(parameters["max_tokens"])
+        return cls(
+            most_read=size + _FRAME * len(parameters["messages"]),
+            most_written=written,
+            likely=size // _BYTES_PER_TOKEN + written // 2,
+        )

@@ -1,0 +1,218 @@
+"""A model behind a chat API as a `Generator`, a `Classifier` and a `ChoiceScorer`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from importlib.util import find_spec
+
+from kdeval.config.api_models import ApiModelConfig
+from kdeval.config.schema import Price
+from kdeval.errors import ConfigError, MissingExtraError, ModelError
+from kdeval.models.api.backoff import Backoff
+from kdeval.models.api.budget import Budget
+from kdeval.models.api.chat import chat_parameters
+from kdeval.models.api.client import ChatClient, Clock, Outcome
+from kdeval.models.api.event_loop import EventLoopThread
+from kdeval.models.api.identity import alias_note, expiry_period, served_from
+from kdeval.models.api.pacing import Pacing
+from kdeval.models.api.prices import price_of
+from kdeval.models.api.reply import as_response
+from kdeval.models.api.transport import Endpoint, LitellmTransport
+from kdeval.models.protocols import Request
+from kdeval.records import Response, Timing
+from kdeval.store.fingerprints import value_digest
+
+__all__ = ["ApiModel"]
+
+_PROMPTS = 1
+"""To be raised when `chat_parameters` asks the same in other words."""
+
+
+class ApiModel:
+    """Asks through litellm, which is imported when the first request is made.
+
+    Labels and choices are chosen by writing. Its methods may be called from several threads at
+    once; `max_concurrency` holds over all of them.
+    """
+
+    batch_size = 1
+    paid = True
+
+    def __init__(self, config: ApiModelConfig, *, price: Price | None = None) -> None:
+        """Checks all that can be known without asking.
+
+        Args:
+            config: the model's configuration.
+            price: what the run's `costs` say of it.
+
+        Raises:
+            MissingExtraError: litellm is not installed.
+            ModelError: the key's environment variable is not set.
+            ConfigError: a budget without a price to hold it against.
+        """
+        if find_spec("litellm") is None:
+            raise MissingExtraError(feature="type: api", extra="api")
+        if config.api_key_env is not None and not os.environ.get(config.api_key_env):
+            raise ModelError(
+                f"{config.name}: the environment variable {config.api_key_env} (api_key_env) is "
+                "not set"
+            )
+        self._config = config
+        self._price = price_of(config.model, price)
+        if config.budget_usd is not None and self._price is None:
+            raise ConfigError(
+                f"{config.name}: budget_usd needs a price, and litellm's price map has none of "
+                f"{config.model!r}: give usd_per_million_input_tokens and "
+                f"usd_per_million_output_tokens, or usd_per_request, under `costs: {config.name}:`"
+            )
+        self.max_concurrency = config.max_concurrency
+        self.budget = Budget(config.name, config.budget_usd)
+        self._loop = EventLoopThread()
+        self._lock = threading.Lock()
+        self._seen: Counter[str] = Counter()
+        self._served: Counter[str] = Counter()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the model's name, its address, and all settings that shape its answers.
+
+        An alias that may come to mean another model has the present period in it, so that its
+        answers expire.
+        """
+        config = self._config
+        return value_digest(
+            [
+                "api",
+                _PROMPTS,
+                config.model,
+                served_from(config),
+                config.system,
+                config.generation.model_dump(mode="json"),
+                [config.log_probs or config.top_log_probs > 0, config.top_log_probs],
+                expiry_period(config, time.time()),
+            ]
+        )
+
+    @property
+    def price_source(self) -> str | None:
+        """Where the price of its requests is from; None: it is not known."""
+        return None if self._price is None else self._price.source
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the answers should know of how they came about."""
+        with self._lock:
+            served, seen = dict(self._served), dict(self._seen)
+        lines = [alias_note(self._config, tuple(served))]
+        lines += [f"{count:,} {what}" for what, count in sorted(seen.items())]
+        lines.append(self._spent_note())
+        return tuple(line for line in lines if line)
+
+    def classify(self, requests: Sequence[Request]) -> list[Response]:
+        """The label that each answer is; what was written, where it is none of them."""
+        return self._ask(requests)
+
+    def score_choices(self, requests: Sequence[Request]) -> list[Response]:
+        """The choice whose letter each answer is; what was written, where it is none."""
+        return self._ask(requests)
+
+    def generate(self, requests: Sequence[Request]) -> list[Response]:
+        """The text written for each request."""
+        return self._ask(requests)
+
+    def count_earlier(
+        self, costs: Mapping[str, float | None], *, asked_now: Collection[str]
+    ) -> None:
+        """Counts what stored answers had cost against the budget: see `Budget`."""
+        self.budget.count_earlier(costs, asked_now=asked_now)
+
+    def _ask(self, requests: Sequence[Request]) -> list[Response]:
+        client = self._client
+
+        async def every() -> list[Response]:
+            return list(await asyncio.gather(*(self._one(client, item) for item in requests)))
+
+        return self._loop.run(every())
+
+    async def _one(self, client: ChatClient, request: Request) -> Response:
+        try:
+            parameters = chat_parameters(request, self._config)
+        except ValueError as error:
+            return Response(error=str(error))
+        outcome = await client.ask(parameters)
+        if outcome.reply is None:
+            return Response(error=outcome.error)
+        self._count(outcome)
+        reply = outcome.reply
+        timing = Timing(
+            origin="wall",
+            total_s=reply.total_s,
+            first_token_s=reply.first_token_s,
+            between_tokens_s=reply.between_tokens_s,
+            queue_s=outcome.queue_s,
+        )
+        return dataclasses.replace(
+            as_response(request, reply), timing=timing, cost_usd=outcome.cost_usd
+        )
+
+    def _count(self, outcome: Outcome) -> None:
+        reply = outcome.reply
+        assert reply is not None
+        with self._lock:
+            if reply.model:
+                self._served[reply.model] += 1
+            if reply.refusal:
+                self._seen["answers are refusals"] += 1
+            if reply.withheld:
+                self._seen["answers were withheld by the provider's content filter"] += 1
+            if outcome.attempts > 1:
+                self._seen["answers took more than one attempt"] += 1
+
+    def _spent_note(self) -> str:
+        budget = self.budget
+        if not budget.paid_usd and not budget.unclear_usd:
+            return ""
+        text = f"${budget.paid_usd:.4f} paid now ({self.price_source})"
+        if budget.unclear_usd:
+            text += f", and up to ${budget.unclear_usd:.4f} for requests whose answer was lost"
+        if budget.cap_usd is not None:
+            text += f"; ${budget.spent_usd:.4f} of budget_usd {budget.cap_usd:g} in all"
+        return text
+
+    @property
+    def _client(self) -> ChatClient:
+        with self._lock:
+            return self._built
+
+    @cached_property
+    def _built(self) -> ChatClient:
+        config, clock = self._config, Clock()
+        return ChatClient(
+            config.name,
+            LitellmTransport(
+                Endpoint(
+                    api_base=config.api_base,
+                    api_key_env=config.api_key_env,
+                    timeout_s=config.timeout_s,
+                    stall_s=config.stall_s,
+                )
+            ),
+            backoff=Backoff(attempts=config.retries.attempts, total_s=config.retries.total_s),
+            pacing=Pacing(
+                requests_per_minute=config.requests_per_minute,
+                tokens_per_minute=config.tokens_per_minute,
+                clock=clock.now,
+                sleep=clock.sleep,
+            ),
+            budget=self.budget,
+            price=self._price,
+            max_concurrency=config.max_concurrency,
+            clock=clock,
+        )

@@ -1,0 +1,184 @@
+"""One attempt at one request through litellm: a whole reply, or `AttemptError`.
+
+litellm's own retries, logs, callbacks, telemetry and .env files are off. It ends a broken stream as
+if it had been finished, and fills in what the API did not say; here neither counts as said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kdeval.errors import MissingExtraError
+from kdeval.models.api.failures import AttemptError, failure
+from kdeval.models.api.reply import ChatReply
+from kdeval.models.api.reply_parts import completion_reply
+from kdeval.models.api.retry_after import wait_seconds
+from kdeval.models.api.secret_values import SecretValues
+from kdeval.models.api.stream import StreamedReply
+
+__all__ = ["Endpoint", "LitellmTransport", "load_litellm"]
+
+_NO_KEY = "no-key"
+_REASON = 400
+_CALLBACKS = (
+    "callbacks", "success_callback", "failure_callback", "input_callback", "service_callback",
+    "_async_success_callback", "_async_failure_callback",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where and how long: everything of a call that is not what is asked.
+
+    Attributes:
+        api_base: of a server of the user's own; None: the provider's.
+        api_key_env: environment variable that holds the key; None: the provider's own, and no
+            key at all for a server of the user's own.
+        timeout_s: of an attempt, to its last byte.
+        stall_s: of a stream, from a piece to the next.
+    """
+
+    api_base: str | None
+    api_key_env: str | None
+    timeout_s: float
+    stall_s: float
+
+    def arguments(self) -> dict[str, Any]:
+        """For litellm's `acompletion`."""
+        found: dict[str, Any] = {
+            "timeout": self.timeout_s,
+            "max_retries": 0,
+            "num_retries": 0,
+            "caching": False,
+        }
+        if self.api_base is not None:
+            found |= {"api_base": self.api_base, "api_key": _NO_KEY}
+        if self.api_key_env is not None:
+            found["api_key"] = os.environ[self.api_key_env]
+        return found
+
+
+class LitellmTransport:
+    """Sends what `chat_parameters` made."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._litellm = load_litellm()
+        self._secrets = SecretValues.of_environment(endpoint.api_key_env)
+
+    async def send(self, parameters: Mapping[str, Any]) -> ChatReply:
+        """The whole reply.
+
+        Raises:
+            AttemptError: there is none, or a broken one; without any secret in its words.
+        """
+        try:
+            async with asyncio.timeout(self._endpoint.timeout_s):
+                return await self._reply(parameters)
+        except AttemptError as failed:
+            failed.reason = self._clean(failed.reason)
+            raise
+        except TimeoutError:
+            raise AttemptError(
+                f"no whole answer within {self._endpoint.timeout_s:g} s", billed=True
+            ) from None
+        except Exception as error:
+            raise self._failure(error) from None
+
+    async def _reply(self, parameters: Mapping[str, Any]) -> ChatReply:
+        start = time.perf_counter()
+        answered = await self._litellm.acompletion(**parameters, **self._endpoint.arguments())
+        if not parameters.get("stream"):
+            return completion_reply(answered, total_s=time.perf_counter() - start)
+        collected = StreamedReply(start)
+        try:
+            chunks = aiter(answered)
+            while True:
+                try:
+                    async with asyncio.timeout(self._endpoint.stall_s):
+                        chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    break
+                except TimeoutError:
+                    raise AttemptError(
+                        f"the stream stood still for {self._endpoint.stall_s:g} s", billed=True
+                    ) from None
+                collected.add(chunk)
+        finally:
+            await _close(answered)
+        return collected.whole(answered)
+
+    def _failure(self, error: Exception) -> AttemptError:
+        """What litellm's exception means; where no headers came back, its status is made up."""
+        errors = self._litellm.exceptions
+        reason = self._clean(f"{type(error).__name__}: {error}")
+        headers = getattr(error, "litellm_response_headers", None) or {}
+        status = getattr(error, "status_code", None)
+        if isinstance(error, errors.UnsupportedParamsError):
+            return AttemptError(
+                f"{reason} (leave that setting out, or set it to null)", remedy="stop the run"
+            )
+        if isinstance(error, errors.ContextWindowExceededError):
+            return AttemptError(f"too long for the model: {reason}", remedy="give up")
+        if isinstance(error, errors.ContentPolicyViolationError):
+            return AttemptError(f"refused by the provider's filter: {reason}", remedy="give up")
+        if "insufficient_quota" in str(error) or status == 402:
+            return AttemptError(f"the account is out of credit: {reason}", remedy="stop the run")
+        if not headers and (not isinstance(status, int) or status >= 500):
+            status = None
+        return failure(status, reason, wait_s=wait_seconds(headers, now=time.time()))
+
+    def _clean(self, reason: str) -> str:
+        return self._secrets.removed(" ".join(reason.split()))[:_REASON]
+
+
+async def _close(stream: Any) -> None:
+    """Gives the connection back, whatever it was in the middle of."""
+    inner = getattr(stream, "completion_stream", None)
+    close = getattr(inner, "aclose", None) or getattr(inner, "close", None)
+    if close is None:
+        return
+    try:
+        found = close()
+        if asyncio.iscoroutine(found):
+            await found
+    except Exception:
+        return
+
+
+def load_litellm() -> Any:
+    """The litellm module, made silent.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
+    try:
+        import litellm
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("litellm", "openai"):
+            raise
+        raise MissingExtraError(feature="type: api", extra="api") from error
+    litellm.suppress_debug_info = True
+    litellm.set_verbose = False
+    litellm.telemetry = False
+    litellm.drop_params = False
+    litellm.modify_params = False
+    litellm.num_retries = None
+    litellm.cache = None
+    litellm.disable_aiohttp_transport = True
+    litellm.disable_streaming_logging = True
+    for names in _CALLBACKS:
+        setattr(litellm, names, [])
+    for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "httpx", "openai"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.CRITICAL + 1)
+        logger.propagate = False
+    return litellm
