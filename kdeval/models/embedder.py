@@ -12,11 +12,18 @@ import transformers
 
 from kdeval.config.transformers_models import EmbedderConfig
 from kdeval.errors import ModelError
+from kdeval.models.hidden.adapter import OpenNetwork
+from kdeval.models.hidden.network import Network, Reading, text_reading
 from kdeval.models.loading import loading
 from kdeval.models.model_directory import ModelDirectory
 from kdeval.models.protocols import Request
 from kdeval.models.ranking import CosineRanker, Vectors
-from kdeval.models.torch_hardware import HalvingBatches, choose_device, choose_dtype
+from kdeval.models.torch_hardware import (
+    HalvingBatches,
+    choose_device,
+    choose_dtype,
+    release_memory,
+)
 from kdeval.records import Response
 from kdeval.store.fingerprints import value_digest
 
@@ -25,7 +32,7 @@ __all__ = ["TransformersEmbedder"]
 _SETTINGS = (".json", ".txt", ".model", ".jinja")
 
 
-class TransformersEmbedder:
+class TransformersEmbedder(OpenNetwork):
     """Token vectors of an encoder that `AutoModel` loads, pooled to one vector a text.
 
     The weights are read when the first request comes. Pooling is done in float32 whatever the
@@ -75,6 +82,29 @@ class TransformersEmbedder:
         )
         found: Vectors = np.stack([vectors[index] for index in range(len(texts))])
         return found
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the weights have been read."""
+        return "_loaded" in self.__dict__
+
+    def release(self) -> None:
+        """Forgets the weights; the next request reads them again."""
+        self.__dict__.pop("_loaded", None)
+        release_memory(self.device)
+
+    def _network(self) -> Network:
+        model, tokenizer, longest = self._loaded
+
+        def read(request: Request) -> Reading:
+            text = self._config.query_prefix + request.text
+            fields = tokenizer(text, truncation=True, max_length=longest)
+            return text_reading(fields, tokenizer.convert_ids_to_tokens(fields["input_ids"]))
+
+        return Network(
+            body=model.base_model, read=read, device=self.device, batches=self._batches,
+            pad=tokenizer.pad_token_id or 0,
+        )  # fmt: skip
 
     def _forward(
         self, model: Any, tokenizer: Any, encoded: Any, chosen: list[int]

@@ -14,18 +14,26 @@ import transformers
 
 from kdeval.config.transformers_models import ImageClassifierConfig
 from kdeval.errors import ModelError
+from kdeval.models.hidden.adapter import OpenNetwork
+from kdeval.models.hidden.network import Network, Reading, pixels_reading
 from kdeval.models.label_logits import columns_of, label_names, label_response
 from kdeval.models.loading import loading
 from kdeval.models.model_directory import ModelDirectory
 from kdeval.models.protocols import Request
-from kdeval.models.torch_hardware import HalvingBatches, PeakMemory, choose_device, choose_dtype
+from kdeval.models.torch_hardware import (
+    HalvingBatches,
+    PeakMemory,
+    choose_device,
+    choose_dtype,
+    release_memory,
+)
 from kdeval.records import Image, Response
 from kdeval.store.fingerprints import value_digest
 
 __all__ = ["ImageClassifier"]
 
 
-class ImageClassifier:
+class ImageClassifier(OpenNetwork):
     """Softmax probabilities of a classifier that `AutoModelForImageClassification` loads.
 
     Images are made RGB and prepared by the model's own image processor. Weights are read when the
@@ -86,6 +94,31 @@ class ImageClassifier:
             else label_response(request, logits[index], columns[index])
             for index, (request, found) in enumerate(zip(requests, pixels, strict=True))
         ]
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the weights have been read."""
+        return "_model" in self.__dict__
+
+    def release(self) -> None:
+        """Forgets the weights; the next request reads them again."""
+        self.__dict__.pop("_model", None)
+        release_memory(self.device)
+
+    def _network(self) -> Network:
+        model, processor = self._model, self._processor
+        patch = getattr(model.config, "patch_size", None)
+
+        def read(request: Request) -> Reading | str:
+            found = self._pixels(request, processor)
+            if isinstance(found, Response):
+                return str(found.error)
+            return pixels_reading(found, patch)
+
+        return Network(
+            body=model.base_model, read=read, device=self.device, batches=self._batches,
+            sees_only_before=False,
+        )  # fmt: skip
 
     def _forward(
         self, pixels: Sequence[torch.Tensor | Response], chosen: list[int]

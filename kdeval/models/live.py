@@ -72,6 +72,9 @@ class _LiveClassifier(SequenceClassifier):
         self._batches = HalvingBatches(config.batch_size, self.device)
         self._loaded = self._with_limits(model, tokenizer)
 
+    def release(self) -> None:
+        """Nothing: the model is the trainer's."""
+
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the weights in memory, the tokenizer, dtype, and truncation."""
@@ -98,6 +101,9 @@ class _LiveCausalLM(CausalLM):
         self._memory = PeakMemory(self.device)
         self._content_free = {}
         self._loaded = LoadedModel.in_memory(model, tokenizer, config)
+
+    def release(self) -> None:
+        """Nothing: the model is the trainer's."""
 
     @cached_property
     def fingerprint(self) -> str:

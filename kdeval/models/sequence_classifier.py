@@ -11,11 +11,18 @@ import transformers
 
 from kdeval.config.schema import SequenceClassifierConfig
 from kdeval.errors import ModelError
+from kdeval.models.hidden.adapter import OpenNetwork
+from kdeval.models.hidden.network import Network, Reading, text_reading
 from kdeval.models.label_logits import columns_of, label_names, label_response
 from kdeval.models.loading import loading
 from kdeval.models.model_directory import ModelDirectory
 from kdeval.models.protocols import Request
-from kdeval.models.torch_hardware import HalvingBatches, choose_device, choose_dtype
+from kdeval.models.torch_hardware import (
+    HalvingBatches,
+    choose_device,
+    choose_dtype,
+    release_memory,
+)
 from kdeval.records import Response
 from kdeval.store.fingerprints import value_digest
 
@@ -24,7 +31,7 @@ __all__ = ["SequenceClassifier"]
 _SETTINGS = (".json", ".txt", ".model", ".jinja")
 
 
-class SequenceClassifier:
+class SequenceClassifier(OpenNetwork):
     """Softmax probabilities of a classifier that `AutoModelForSequenceClassification` loads.
 
     The weights are read when the first request comes, so that a run whose answers are all in the
@@ -84,6 +91,28 @@ class SequenceClassifier:
             label_response(request, logits[index], columns[index], lengths[index])
             for index, request in enumerate(requests)
         ]
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the weights have been read."""
+        return self._loaded is not None
+
+    def release(self) -> None:
+        """Forgets the weights; the next request reads them again."""
+        self._loaded = None
+        release_memory(self.device)
+
+    def _network(self) -> Network:
+        model, tokenizer, _, max_length = self._load()
+
+        def read(request: Request) -> Reading:
+            fields = tokenizer(request.text, truncation=True, max_length=max_length)
+            return text_reading(fields, tokenizer.convert_ids_to_tokens(fields["input_ids"]))
+
+        return Network(
+            body=model.base_model, read=read, device=self.device, batches=self._batches,
+            pad=tokenizer.pad_token_id or 0,
+        )  # fmt: skip
 
     def _forward(
         self, model: Any, tokenizer: Any, encoded: Any, chosen: list[int]

@@ -1,0 +1,1 @@
+"""How alike two networks represent the same samples."""
