@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import Model, Request
 from kdeval.records import Response, Sample
+from kdeval.run.elsewhere import Elsewhere
 from kdeval.run.executor import Executor
 from kdeval.run.marking import mark
 from kdeval.run.origin import origin_of
-from kdeval.run.requests import KeyedRequest, as_request, request_key
+from kdeval.run.requests import KeyedRequest, as_request, in_batches, request_key
 from kdeval.store.predictions import PredictionStore
 from kdeval.suites.read import Suite
 
@@ -34,27 +37,41 @@ class _MembersThroughStore:
     def __init__(self, executor: Executor, store: PredictionStore) -> None:
         self._executor = executor
         self._store = store
+        self.unloads_models = executor.unloads_models
 
     def answer(
         self, model: Model, batches: Iterable[Sequence[Request]]
     ) -> Iterator[tuple[Sequence[Request], list[Response]]]:
         """Each batch with the ensemble's responses."""
         assert isinstance(model, Ensemble)
-        for batch in batches:
+        rounds = [list(batches)] if self.unloads_models else ([batch] for batch in batches)
+        for together in rounds:
+            requests = list(chain.from_iterable(together))
             for name, member in model.members.items():
-                self._ask(name, member, model.fingerprints[name], batch)
-            yield batch, combined(model, batch, self._store)
+                self._ask(name, member, model.fingerprints[name], requests)
+            for batch in together:
+                yield batch, combined(model, batch, self._store)
 
-    def _ask(self, name: str, member: Model, fingerprint: str, batch: Sequence[Request]) -> None:
-        keys = {request_key(member, fingerprint, request): request for request in batch}
+    def elsewhere(self, model: Model) -> Elsewhere | None:
+        """What holds for all members alike: how many workers, and their notes."""
+        assert isinstance(model, Ensemble)
+        told = [
+            replace(found, notes=tuple(f"member {name}: {note}" for note in found.notes))
+            for name, member in model.members.items()
+            if (found := self._executor.elsewhere(member)) is not None
+        ]
+        merged = Elsewhere.merged(told)
+        return Elsewhere(workers=merged.workers, notes=merged.notes) if told else None
+
+    def _ask(self, name: str, member: Model, fingerprint: str, requests: Sequence[Request]) -> None:
+        keys = {request_key(member, fingerprint, request): request for request in requests}
         keyed = [KeyedRequest(key=key, request=request) for key, request in keys.items()]
         origin = origin_of(self._store, name, member, fingerprint, keyed)
         known = self._store.answered(keys, origin)
         pending = [(key, request) for key, request in keys.items() if key not in known]
         size = int(getattr(member, "batch_size", 32))
-        groups = [pending[start : start + size] for start in range(0, len(pending), size)]
         key_of = {id(request): key for key, request in pending}
-        asked = ([request for _, request in group] for group in groups)
+        asked = in_batches((request for _, request in pending), size)
         for part, responses in self._executor.answer(member, asked):
             self._store.put(
                 {

@@ -3,35 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from kdeval.errors import KdevalError, ModelError
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.records import Response
+from kdeval.run.elsewhere import Elsewhere
 from kdeval.run.response_check import checked
 from kdeval.run.secrets import redacted
+from kdeval.run.sliding_window import answered_as_done
 
 __all__ = ["Executor", "LocalExecutor", "ask"]
 
 
 class Executor(Protocol):
-    """Where batches are computed."""
+    """Where batches are computed.
+
+    Attributes:
+        unloads_models: asking another model costs, because the one before makes room for it; so
+            all that is to be asked of a model should come together.
+    """
+
+    unloads_models: bool
 
     def answer(
         self, model: Model, batches: Iterable[Sequence[Request]]
     ) -> Iterator[tuple[Sequence[Request], list[Response]]]:
-        """Each batch with its responses, in whatever order they are done."""
+        """Each batch with its responses, in whatever order they are done, whole or in parts."""
+
+    def elsewhere(self, model: Model) -> Elsewhere | None:
+        """What other processes said of the model that they asked; None: it was asked here."""
 
 
 class LocalExecutor:
-    """In this process, one batch after the other."""
+    """In this process: one batch after the other, or as many at once as the model declares."""
+
+    unloads_models = False
 
     def answer(
         self, model: Model, batches: Iterable[Sequence[Request]]
     ) -> Iterator[tuple[Sequence[Request], list[Response]]]:
-        """Each batch with its responses, in order."""
+        """Each batch with its responses, in order; where several are at once, as they are done."""
+        at_once = int(getattr(model, "max_concurrency", 1))
+        if at_once > 1:
+            yield from answered_as_done(partial(ask, model), batches, at_once)
+            return
         for batch in batches:
             yield batch, ask(model, batch)
+
+    def elsewhere(self, model: Model) -> None:
+        """Nothing: every model is asked here."""
 
 
 def ask(model: Model, batch: Sequence[Request]) -> list[Response]:

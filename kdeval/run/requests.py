@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from kdeval.records import Sample
 from kdeval.store.predictions import response_key
 from kdeval.store.tool_calls import message_content
 
-__all__ = ["KeyedRequest", "as_request", "keyed_requests", "request_key"]
+__all__ = ["KeyedRequest", "as_request", "in_batches", "keyed_requests", "request_key"]
 
 _WHERE_SAID = ("stop", "max_new_tokens", "tools", "response_schema", "raw", "rolling")
 """What is part of a key only where a request says it."""
@@ -45,6 +45,18 @@ def request_key(model: Model, fingerprint: str, request: Request) -> str:
     """The key that the model's response to the request is stored under."""
     by_id = bool(getattr(model, "answers_by_id", False))
     return response_key(fingerprint, _content(request, by_id), request.replicate)
+
+
+def in_batches(requests: Iterable[Request], size: int) -> Iterator[list[Request]]:
+    """The requests in their order, at most `size` at a time and of one kind."""
+    batch: list[Request] = []
+    for request in requests:
+        if batch and (len(batch) >= size or batch[0].kind != request.kind):
+            yield batch
+            batch = []
+        batch.append(request)
+    if batch:
+        yield batch
 
 
 def as_request(sample: Sample, replicate: int = 0) -> Request:
