@@ -97,9 +97,13 @@ class HalvingBatches:
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not out_of_memory(error) or len(chosen) == 1:
                 raise
-        self.limit = max(1, len(chosen) // 2)
-        release_memory(self._device)
+        self.halve(len(chosen))
         return None
+
+    def halve(self, size: int) -> None:
+        """Half of `size`, which was too much, is the limit from now on."""
+        self.limit = max(1, size // 2)
+        release_memory(self._device)
 
 
 class PeakMemory:

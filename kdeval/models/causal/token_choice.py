@@ -48,8 +48,8 @@ class TokenChoice:
         else:
             tokens = self._drawn(logits.cpu().double(), torch.tensor(uniform).double())
             tokens = tokens.to(logits.device)
-        chosen = torch.log_softmax(logits, dim=-1).gather(1, tokens[:, None])[:, 0]
-        return tokens.tolist(), chosen.tolist()
+        log_probs = logits.gather(1, tokens[:, None])[:, 0] - torch.logsumexp(logits, dim=-1)
+        return tokens.tolist(), log_probs.tolist()
 
     def _drawn(self, logits: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
         """In float64 and in the vocabulary's order: rounding elsewhere seldom moves a choice."""
