@@ -1,0 +1,206 @@
+"""Finding and loading the lm-eval tasks that a configuration names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import chdir
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lm_eval.tasks import TaskManager
+
+from kdeval.benchmarks.index import TaskFiles, built_in_tasks, task_files
+from kdeval.benchmarks.quiet import quiet
+from kdeval.benchmarks.random_state import RandomState, as_lm_eval_seeds, random_state
+from kdeval.benchmarks.unloadable import unloadable
+from kdeval.config.lm_eval import LmEvalConfig
+from kdeval.config.yaml_file import nearest
+from kdeval.errors import UsageError
+
+__all__ = ["LoadedTasks", "TaskSuite", "load_tasks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSuite:
+    """Tasks that a report shows as one suite: a task by itself, or a group of tasks alike.
+
+    Attributes:
+        name: of the task or the group.
+        tasks: lm-eval's task objects by name.
+        groups: task name to the group right above it, of groups within the group.
+    """
+
+    name: str
+    tasks: Mapping[str, Any]
+    groups: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedTasks:
+    """Every task of the configuration with its documents, loaded once for all models.
+
+    Attributes:
+        random_state: after loading, as lm-eval leaves it before it builds a model's requests.
+    """
+
+    settings: LmEvalConfig
+    suites: tuple[TaskSuite, ...]
+    random_state: RandomState
+
+    @property
+    def tasks(self) -> dict[str, Any]:
+        """lm-eval's task objects by name."""
+        return {name: task for suite in self.suites for name, task in suite.tasks.items()}
+
+
+def load_tasks(settings: LmEvalConfig) -> LoadedTasks:
+    """The tasks, groups and tags that `settings` names.
+
+    Raises:
+        UsageError: a name is unknown, comes twice, or asks for what kdeval does not do.
+        DataError: a task's file is broken, or its data set is out of reach.
+    """
+    manager = _manager(settings)
+    suites: list[TaskSuite] = []
+    with quiet(), random_state():
+        as_lm_eval_seeds()
+        for name in settings.tasks:
+            suites.extend(_suites_of(name, _loaded(manager, name)))
+        state = RandomState.current()
+    loaded = LoadedTasks(settings=settings, suites=tuple(suites), random_state=state)
+    _check(loaded)
+    return loaded
+
+
+def _manager(settings: LmEvalConfig) -> TaskManager:
+    """lm-eval's own look-up over the user's directories and the few built-in ones needed."""
+    own = [task_files(Path(directory)) for directory in settings.include_path]
+    wanted, built_in = set(settings.tasks), dict[str, Sequence[str]]()
+    if not all(any(name in files for files in own) for name in wanted):
+        built_in.update(task_files(built_in_tasks()))
+    _check_names(settings, own, built_in)
+    seen: set[str] = set()
+    while True:
+        directories = _directories(wanted - _defined(own), built_in)
+        with quiet():
+            manager = TaskManager(
+                include_path=[*directories, *settings.include_path], include_defaults=False
+            )
+        seen |= wanted
+        members = {name for entry in wanted for name in _members(manager, entry)}
+        if not members - seen:
+            return manager
+        if not built_in:
+            built_in.update(task_files(built_in_tasks()))
+        wanted |= members
+
+
+def _defined(own: Iterable[TaskFiles]) -> set[str]:
+    return {name for files in own for name in files}
+
+
+def _check_names(settings: LmEvalConfig, own: Sequence[TaskFiles], built_in: TaskFiles) -> None:
+    valid = _defined(own).union(built_in)
+    unknown = [name for name in settings.tasks if name not in valid]
+    if unknown:
+        where = "lm-eval has no task, group or tag of that name"
+        if settings.include_path:
+            where += f", nor has {', '.join(settings.include_path)}"
+        hints = {name: nearest(name, valid) for name in unknown}
+        told = (
+            f"{name!r}: {hint if hint.endswith('?') else where}" for name, hint in hints.items()
+        )
+        raise UsageError(f"lm_eval: {'; '.join(told)}")
+
+
+def _directories(names: Iterable[str], files: TaskFiles) -> list[str]:
+    """Where those names are defined; lm-eval reads what lies below by itself."""
+    found = sorted({os.path.dirname(path) for name in names for path in files.get(name, ())})
+    kept: list[str] = []
+    for directory in found:
+        if not (kept and directory.startswith(kept[-1] + os.sep)):
+            kept.append(directory)
+    return kept
+
+
+def _members(manager: TaskManager, name: str) -> Iterable[str]:
+    """What a group lists, wherever it is defined; inline definitions included."""
+    entry = manager.task_index.get(name)
+    listed = (entry.cfg or {}).get("task") if entry is not None else None
+    for item in listed if isinstance(listed, list) else ():
+        found = item.get("group", item.get("task")) if isinstance(item, dict) else item
+        if isinstance(found, str):
+            yield found
+
+
+def _loaded(manager: TaskManager, name: str) -> Mapping[str, Any]:
+    """Data files of a task are looked for in the working directory, then beside its own file."""
+    entry = manager.task_index.get(name)
+    file = None if entry is None else entry.yaml_path
+    try:
+        try:
+            return dict(manager.load([name]))
+        except FileNotFoundError:
+            if file is None:
+                raise
+            with chdir(Path(file).parent):
+                return dict(manager.load([name]))
+    except Exception as error:
+        raise unloadable(name, file, error) from error
+
+
+def _suites_of(name: str, loaded: Mapping[str, Any]) -> Iterable[TaskSuite]:
+    """A group is one suite; a tag is a suite for each of its tasks, as lm-eval reports it."""
+    group = loaded.get("groups", {}).get(name)
+    if group is not None:
+        yield from _of_group(group)
+        return
+    for task_name, task in loaded["tasks"].items():
+        yield TaskSuite(name=task_name, tasks={task_name: task}, groups={})
+
+
+def _of_group(group: Any) -> Iterable[TaskSuite]:
+    """One suite where all its tasks are marked alike; otherwise one for each member."""
+    tasks = {task.task_name: task for task in group.get_all_tasks()}
+    if len({_marking(task) for task in tasks.values()}) == 1:
+        groups = dict(_groups_within(group))
+        yield TaskSuite(name=group.name, tasks=tasks, groups=groups)
+        return
+    for member in group:
+        if hasattr(member, "get_all_tasks"):
+            yield from _of_group(member)
+        else:
+            yield TaskSuite(name=member.task_name, tasks={member.task_name: member}, groups={})
+
+
+def _groups_within(group: Any) -> Iterable[tuple[str, str]]:
+    for member in group:
+        if hasattr(member, "get_all_tasks"):
+            name = member.name.rpartition("::")[2]
+            yield from ((task.task_name, name) for task in member.get_all_tasks(recursive=False))
+            yield from _groups_within(member)
+
+
+def _marking(task: Any) -> tuple[Any, ...]:
+    filters = getattr(task, "_filters", ())
+    return (task.OUTPUT_TYPE, tuple(task.aggregation()), tuple(item.name for item in filters))
+
+
+def _check(loaded: LoadedTasks) -> None:
+    seen: dict[str, str] = {}
+    for suite in loaded.suites:
+        for name, task in suite.tasks.items():
+            if name in seen:
+                raise UsageError(
+                    f"lm_eval: task {name!r} comes twice, in {seen[name]!r} and in {suite.name!r}"
+                )
+            seen[name] = suite.name
+            if getattr(task, "UNSAFE_CODE", False) and not loaded.settings.unsafe_code:
+                raise UsageError(
+                    f"lm_eval: task {name!r} runs code that models write on this machine: say "
+                    "`unsafe_code: true` under lm_eval where that is safe, such as in a container"
+                )
+            if getattr(task, "MULTIMODAL", False):
+                raise UsageError(f"lm_eval: task {name!r} shows images or sound, not only text")

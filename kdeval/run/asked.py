@@ -1,0 +1,90 @@
+"""What asking models came to: keys of the answers, and counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kdeval.run.elsewhere import Elsewhere
+from kdeval.run.requests import KeyedRequest
+
+__all__ = ["Answered", "Asked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What asking one model came to.
+
+    Attributes:
+        cached: keys of answers that were in the store before.
+        asked: how many requests were asked now.
+        errors: key to the reason, of those that failed.
+        elsewhere: what is known of the model where other processes asked it.
+    """
+
+    cached: frozenset[str]
+    asked: int
+    errors: Mapping[str, str]
+    elsewhere: Elsewhere | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What asking came to: per model name, the keys in sample order and the counts.
+
+    Attributes:
+        keys: model and suite (or what else the requests are part of) to the requests.
+        elsewhere: what is known of models that other processes asked.
+    """
+
+    keys: dict[tuple[str, str], list[KeyedRequest]]
+    cached: dict[str, frozenset[str]]
+    asked: dict[str, int]
+    errors: dict[str, dict[str, str]]
+    elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
+
+    @classmethod
+    def of_model(
+        cls, name: str, parts: Mapping[str, list[KeyedRequest]], answered: Answered
+    ) -> Asked:
+        """Of one model alone, asked those parts at once."""
+        there = answered.elsewhere
+        return cls(
+            keys={(name, part): keyed for part, keyed in parts.items()},
+            cached={name: answered.cached},
+            asked={name: answered.asked},
+            errors={name: dict(answered.errors)},
+            elsewhere={} if there is None else {name: there},
+        )
+
+    @classmethod
+    def together(cls, several: Iterable[Asked]) -> Asked:
+        """Several askings as one; a model may be in more than one of them."""
+        whole = cls(keys={}, cached={}, asked={}, errors={}, elsewhere={})
+        elsewhere: dict[str, list[Elsewhere]] = {}
+        for part in several:
+            for key, keyed in part.keys.items():
+                whole.keys[key] = whole.keys.get(key, []) + keyed
+            for name, count in part.asked.items():
+                whole.asked[name] = whole.asked.get(name, 0) + count
+                whole.cached[name] = whole.cached.get(name, frozenset()) | part.cached[name]
+                whole.errors[name] = whole.errors.get(name, {}) | part.errors[name]
+            for name, there in part.elsewhere.items():
+                elsewhere.setdefault(name, []).append(there)
+        merged = {name: Elsewhere.merged(found) for name, found in elsewhere.items()}
+        return cls(
+            keys=whole.keys, cached=whole.cached, asked=whole.asked, errors=whole.errors,
+            elsewhere=merged,
+        )  # fmt: skip
+
+    def failures(self, name: str) -> Counter[str]:
+        """Reasons of the failed requests of that model, with how many samples each struck."""
+        failed = self.errors[name]
+        return Counter(
+            failed[item.key]
+            for (model, _), keyed in self.keys.items()
+            if model == name
+            for item in keyed
+            if item.key in failed
+        )

@@ -1,0 +1,120 @@
+"""lm-eval tasks within `kdeval run`: loaded where the configuration names some, then asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdeval.config.schema import RunConfig
+from kdeval.errors import MissingExtraError, ModelError, UsageError
+from kdeval.models.protocols import Request
+from kdeval.models.resolver import require_capability
+from kdeval.records import Metric
+from kdeval.run.asked import Asked
+from kdeval.run.executor import Executor
+from kdeval.run.runner import Progress, RunInputs
+from kdeval.run.scored import ScoredSuite
+from kdeval.store.predictions import PredictionStore
+
+if TYPE_CHECKING:
+    from kdeval.benchmarks.run import Benchmarks
+
+__all__ = ["BenchmarkPart", "ask_benchmarks", "prepare_benchmarks", "refuse_benchmarks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkPart:
+    """What lm-eval's tasks add to a run; nothing without such tasks.
+
+    Attributes:
+        asked: what asking came to, with that of the suites.
+        scored: the tasks as suites.
+        requests: what the teacher was asked.
+    """
+
+    asked: Asked
+    scored: tuple[ScoredSuite, ...] = ()
+    requests: tuple[Request, ...] = ()
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Suite to the digest of its samples."""
+        return {suite.entry.name: suite.entry.fingerprint for suite in self.scored}
+
+
+def prepare_benchmarks(inputs: RunInputs) -> Benchmarks | None:
+    """The tasks of the run's configuration, checked against its models; None where it has none.
+
+    Raises:
+        MissingExtraError: lm-eval is not installed.
+        UsageError: a task is unknown, or asks for what kdeval does not do.
+        ModelError: a model cannot answer what a task asks.
+        DataError: a task or its data set cannot be loaded.
+    """
+    settings = inputs.config.lm_eval
+    if settings is None:
+        return None
+    try:
+        from kdeval.benchmarks.run import load_benchmarks
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "lm_eval":
+            raise
+        raise MissingExtraError(feature="lm_eval", extra="lm-eval") from error
+    found = load_benchmarks(
+        settings,
+        limit=inputs.limit,
+        seed=inputs.config.seed,
+        taken=[suite.name for suite in inputs.suites],
+    )
+    for name, model in inputs.models.items():
+        if getattr(model, "answers_by_id", False):
+            raise ModelError(
+                f"{name}: recorded predictions cannot answer the requests that lm-eval"
+                "'s tasks make: leave lm_eval out, or give a model that can be asked"
+            )
+        for suite, kind in found.kinds.items():
+            require_capability(name, model, kind, suite)
+    return found
+
+
+def ask_benchmarks(
+    benchmarks: Benchmarks | None,
+    inputs: RunInputs,
+    asked: Asked,
+    store: PredictionStore,
+    *,
+    progress: Progress,
+    executor: Executor,
+) -> BenchmarkPart:
+    """Every model on every task, after the suites have been asked.
+
+    Args:
+        benchmarks: of `prepare_benchmarks`.
+        inputs: the run.
+        asked: of its suites.
+        store: where answers are kept.
+        progress: called with (stage, done, total).
+        executor: where models are asked.
+    """
+    if benchmarks is None:
+        return BenchmarkPart(asked=asked)
+    found = benchmarks.ask(inputs, store, progress=progress, executor=executor)
+    scored = benchmarks.scored(
+        found.answers, teacher=inputs.config.teacher.name, known=_metrics(inputs)
+    )
+    return BenchmarkPart(
+        asked=Asked.together([asked, found.asked]), scored=scored, requests=found.requests
+    )
+
+
+def refuse_benchmarks(config: RunConfig, what: str) -> None:
+    """Nothing, or UsageError where `config` names lm-eval tasks, which `what` cannot have."""
+    if config.lm_eval is not None:
+        raise UsageError(f"{what} asks suites only: leave lm_eval out of its configuration")
+
+
+def _metrics(inputs: RunInputs) -> Mapping[str, Metric]:
+    return {
+        scorer.metric.name: scorer.metric for suite in inputs.suites for scorer in suite.scorers
+    }
