@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
+import lm_eval.models  # noqa: F401  # lm-eval registers its own models only before any other
 from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
+from lm_eval.utils import simple_parse_args_string
+from tqdm import tqdm
 
+from kdeval import __version__
 from kdeval.benchmarks.instances import (
     ChatText,
     Instance,
@@ -17,10 +22,12 @@ from kdeval.benchmarks.instances import (
     prompts,
     whole_texts,
 )
+from kdeval.benchmarks.model_args import model_from_args
 from kdeval.errors import ModelError
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.records import Kind, Response
 from kdeval.run.executor import ask as ask_model
+from kdeval.store.fingerprints import value_digest
 
 __all__ = ["FAILED_LOG_LIKELIHOOD", "Ask", "Asked", "KdevalLM"]
 
@@ -29,6 +36,10 @@ Ask = Callable[[Sequence[Request]], Sequence[Response]]
 
 FAILED_LOG_LIKELIHOOD = -700.0
 """What lm-eval gets where a request failed: exp(700), as in a perplexity, is still finite."""
+
+
+_LEAST_PART = {"cpu": 64, "other": 512}
+"""Requests that are handed to a model at once, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +96,34 @@ class KdevalLM(LM):  # type: ignore[misc]
         self.model = model
         self.name = name
         self.asked: dict[tuple[str, int], Asked] = {}
-        self._ask = ask or (lambda requests: ask_model(model, requests))
+        self._ask: Ask = ask or partial(_ask_with_bar, model, name)
         self._replicate = replicate
         self._on_failure = on_failure
+
+    @classmethod
+    def create_from_arg_string(
+        cls, arg_string: str, additional_config: Mapping[str, Any] | None = None
+    ) -> KdevalLM:
+        """The model that `--model_args` names (see `model_from_args`)."""
+        return cls.create_from_arg_obj(simple_parse_args_string(arg_string), additional_config)
+
+    @classmethod
+    def create_from_arg_obj(
+        cls, arg_dict: Mapping[str, Any], additional_config: Mapping[str, Any] | None = None
+    ) -> KdevalLM:
+        """The model that `--model_args` names (see `model_from_args`).
+
+        Of `additional_config`, lm-eval's own --batch_size and --device count where the arguments
+        say nothing; a batch size of 1, which is lm-eval's default, or "auto" is kdeval's own.
+        """
+        given = dict(arg_dict)
+        more = dict(additional_config or {})
+        if str(more.get("batch_size", "1")).isdecimal() and int(more.get("batch_size", 1)) > 1:
+            given.setdefault("batch_size", int(more["batch_size"]))
+        if more.get("device") is not None:
+            given.setdefault("device", more["device"])
+        name, model = model_from_args(given)
+        return cls(model, name=name)
 
     @property
     def failures(self) -> dict[tuple[str, int], str]:
@@ -124,13 +160,32 @@ class KdevalLM(LM):  # type: ignore[misc]
 
     @property
     def tokenizer_name(self) -> str:
-        """What lm-eval keeps rendered requests under."""
-        return f"kdeval-{self.name}"
+        """What lm-eval keeps rendered requests under: they depend on the chat template alone."""
+        template = self.chat_template()
+        return f"kdeval-{value_digest(template)[:16]}" if template else "kdeval-messages"
+
+    def chat_template(self, chat_template: bool | str = False) -> str:
+        """The model's own template; "" for a model that takes messages."""
+        found: str = getattr(self.model, "chat_template", "")
+        return found
+
+    def get_model_info(self) -> dict[str, Any]:
+        """What lm-eval writes of the model beside its results."""
+        return {
+            "kdeval_version": __version__,
+            "model_fingerprint": self.model.fingerprint,
+            "model_num_parameters": getattr(self.model, "parameters", None),
+            "model_dtype": getattr(self.model, "dtype", None),
+            "model_notes": list(getattr(self.model, "notes", ())),
+        }
 
     def _answers(self, kind: Kind, questions: Sequence[Question]) -> list[Response]:
         """One response a question, remembered by document."""
         self._require(kind)
-        responses = list(self._ask([question.request for question in questions]))
+        order = sorted(range(len(questions)), key=lambda index: _order(questions[index].request))
+        found = self._ask([questions[index].request for index in order])
+        by_index = dict(zip(order, found, strict=True))
+        responses = [by_index[index] for index in range(len(questions))]
         self._remember(questions, responses)
         failed = [item.error for item in responses if item.error is not None]
         if failed and self._on_failure == "raise":
@@ -162,6 +217,25 @@ class KdevalLM(LM):  # type: ignore[misc]
                 requests=(*(before.requests if before else ()), question.request),
                 responses=(*(before.responses if before else ()), response),
             )
+
+
+def _order(request: Request) -> tuple[int, str]:
+    """Contexts that begin alike are neighbours, so that beginnings are shared; the longest
+    prompts come first, so that memory runs out early or never.
+    """
+    return (0 if request.kind == "loglikelihood" else -len(request.text), request.text)
+
+
+def _ask_with_bar(model: Model, name: str, requests: Sequence[Request]) -> list[Response]:
+    """Answers of the model itself; on a terminal a bar shows how far they are."""
+    rows = 8 * int(getattr(model, "batch_size", 32))
+    size = max(rows, _LEAST_PART["cpu" if getattr(model, "device", "cpu") == "cpu" else "other"])
+    found: list[Response] = []
+    with tqdm(total=len(requests), desc=name, disable=None) as bar:
+        for start in range(0, len(requests), size):
+            found += ask_model(model, requests[start : start + size])
+            bar.update(len(found) - start)
+    return found
 
 
 def _read(response: Response, choice: int) -> tuple[float, bool]:

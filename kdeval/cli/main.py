@@ -15,6 +15,7 @@ from kdeval.cli.aa import aa
 from kdeval.cli.cache import cache
 from kdeval.cli.demo import demo
 from kdeval.cli.gate import gate
+from kdeval.cli.lm_eval import lm_eval
 from kdeval.cli.plan import plan
 from kdeval.cli.report import report
 from kdeval.cli.route import route
@@ -43,7 +44,7 @@ def cli() -> None:
     """
 
 
-for _command in (plan, run, aa, report, gate, route, demo, schema, cache):
+for _command in (plan, run, aa, report, gate, route, demo, schema, cache, lm_eval):
     cli.add_command(_command)
 
 

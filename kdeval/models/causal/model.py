@@ -12,7 +12,7 @@ from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import ModelError
 from kdeval.models.causal.checked_scoring import CheckedScorer
 from kdeval.models.causal.checked_writing import CheckedWriter
-from kdeval.models.causal.checkpoint import Checkpoint
+from kdeval.models.causal.checkpoint import Checkpoint, load_tokenizer
 from kdeval.models.causal.choosing import Ballot, ballot, elected
 from kdeval.models.causal.fitting import TooLongError, fit_split
 from kdeval.models.causal.likelihood import likelihood_response, text_split
@@ -24,6 +24,7 @@ from kdeval.models.causal.sampling import Writing, answered, writing
 from kdeval.models.causal.scoring import ContinuationScore
 from kdeval.models.causal.teacher_forcing import answer_split, forced_logits
 from kdeval.models.causal.token_choice import TokenChoice
+from kdeval.models.causal.tool_prompts import tools_problem
 from kdeval.models.causal.writers import Writers
 from kdeval.models.causal.writing import Writer
 from kdeval.models.protocols import Request
@@ -64,6 +65,8 @@ class CausalLM(OpenCausalLM):
             mode="json",
             exclude={"name", "path", "tokenizer", "device", "dtype", "batch_size"},
         )
+        if self._config.tool_format == "auto":
+            del settings["tool_format"]
         return value_digest(["causal_lm", 1, self.dtype, settings, self._checkpoint.digest])
 
     @property
@@ -84,6 +87,13 @@ class CausalLM(OpenCausalLM):
         """What a reader of the answers should know of how they were computed."""
         made = (self.__dict__.get(name) for name in ("_scorer", "_writers"))
         return tuple(item.note for item in made if item is not None and item.note is not None)
+
+    @cached_property
+    def tools_problem(self) -> str | None:
+        """Why it cannot be offered tools; None when it can. Reads the tokenizer, no weights."""
+        known = self.__dict__.get("_loaded")
+        tokenizer = load_tokenizer(self._checkpoint) if known is None else known.tokenizer
+        return tools_problem(self._config, tokenizer)
 
     def classify(self, requests: Sequence[Request]) -> list[Response]:
         """The label whose words are the likeliest continuation of the prompt."""
@@ -127,6 +137,11 @@ class CausalLM(OpenCausalLM):
         one is to begin.
         """
         return self._loaded.prompts.rendered(messages, add_generation_prompt=add_generation_prompt)
+
+    @property
+    def chat_template(self) -> str:
+        """The template that `render_chat` uses; "" where there is none."""
+        return self._loaded.prompts.template
 
     def score_continuations(self, splits: Sequence[Split]) -> list[ContinuationScore]:
         """The log-likelihood of each continuation after its context."""
@@ -222,6 +237,8 @@ class CausalLM(OpenCausalLM):
     def _check(self, requests: Sequence[Request]) -> None:
         if any(request.image is not None for request in requests):
             raise ModelError(f"{self._config.name}: a causal_lm reads text, no images")
+        if any(request.tools for request in requests) and self.tools_problem is not None:
+            raise ModelError(f"{self._config.name}: {self.tools_problem}")
 
     @cached_property
     def _loaded(self) -> LoadedModel:

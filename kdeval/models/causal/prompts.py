@@ -10,6 +10,7 @@ import jinja2
 
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import ModelError
+from kdeval.models.causal.tool_prompts import check_offered, template_message, template_tools
 from kdeval.models.protocols import Request
 from kdeval.records import Message
 
@@ -59,8 +60,14 @@ class Prompts:
             self._plain = tokenizer.eos_token_id
 
     def for_writing(self, request: Request) -> Prompt:
-        """What the model continues when it writes."""
-        return self._prompt(request.input, wrap=True)
+        """What the model continues when it writes.
+
+        Raises:
+            ValueError: the chat template leaves out a tool that is offered.
+        """
+        prompt = self._prompt(request.input, wrap=True, tools=request.tools)
+        check_offered(prompt.text, request.tools)
+        return prompt
 
     def for_choosing(self, request: Request) -> Prompt:
         """What the choices continue."""
@@ -95,6 +102,11 @@ class Prompts:
             Split(context=tuple(ids[:cut]) or (self._plain,), continuation=tuple(ids[cut:]))
             for ids in joined
         ]
+
+    @property
+    def template(self) -> str:
+        """The chat template; "" where none is used."""
+        return str(self._tokenizer.chat_template) if self._templated else ""
 
     def rendered(
         self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool
@@ -141,23 +153,26 @@ class Prompts:
             separator = "" if spaced or option[:1].isspace() else " "
         return separator + option
 
-    def _prompt(self, asked: str | tuple[Message, ...], *, wrap: bool) -> Prompt:
+    def _prompt(
+        self, asked: str | tuple[Message, ...], *, wrap: bool, tools: Sequence[str] = ()
+    ) -> Prompt:
         if not self._templated:
             if isinstance(asked, str):
                 return Prompt(text=asked, rendered=False)
-            lines = [f"{message.role}: {message.content}" for message in asked]
+            lines = [f"{message.role}: {message.text}" for message in asked]
             return Prompt(text="\n".join([*lines, "assistant:"]), rendered=False)
         if isinstance(asked, str) and not wrap:
             return Prompt(text=asked, rendered=False)
         messages = (
             [{"role": "user", "content": asked}]
             if isinstance(asked, str)
-            else [{"role": message.role, "content": message.content} for message in asked]
+            else [template_message(message) for message in asked]
         )
         if self._config.system is not None and messages[0]["role"] != "system":
             messages.insert(0, {"role": "system", "content": self._config.system})
+        options = {**self._config.template_options, **template_tools(tools)}
         text = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **self._config.template_options
+            messages, tokenize=False, add_generation_prompt=True, **options
         )
         return Prompt(text=text, rendered=True)
 
