@@ -89,6 +89,10 @@ class PredictionStore:
                     f"{self.path}: store version {version}, but this kdeval writes "
                     f"{STORE_VERSION}; start over with --fresh, or in another --out"
                 )
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS spent (account TEXT PRIMARY KEY, usd REAL NOT NULL)"
+                " WITHOUT ROWID"
+            )
             return connection
 
     @contextlib.contextmanager
@@ -179,6 +183,23 @@ class PredictionStore:
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
+
+    def spent(self, account: str) -> float:
+        """US dollars that were noted under that account."""
+        with self._guard():
+            row = self._connection.execute(
+                "SELECT usd FROM spent WHERE account = ?", (account,)
+            ).fetchone()
+        return 0.0 if row is None else float(row[0])
+
+    def note_spent(self, account: str, usd: float) -> None:
+        """Notes the account's total; it outlives the answers that it was spent on."""
+        with self._guard():
+            self._connection.execute(
+                "INSERT INTO spent VALUES (?, ?) ON CONFLICT (account) DO UPDATE "
+                "SET usd = excluded.usd",
+                (account, usd),
+            )
 
     def clear(self) -> None:
         """Forgets every response."""

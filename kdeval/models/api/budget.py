@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-
 from kdeval.errors import BudgetError
 
 __all__ = ["Budget"]
@@ -15,40 +13,29 @@ class Budget:
 
     Attributes:
         cap_usd: what may be spent; None: as much as it takes.
-        earlier_usd: what the run directory's answers had cost before this process.
+        account: what the sum is noted under, between one command and the next.
+        earlier_usd: what earlier commands spent.
+        recalled: `earlier_usd` was read from where it was noted.
         paid_usd: what was paid for answers since.
         unclear_usd: the most that may have been paid for requests without an answer, or whose
             tokens the API did not count; it counts as spent.
     """
 
-    def __init__(self, name: str, cap_usd: float | None) -> None:
+    def __init__(self, name: str, account: str, cap_usd: float | None) -> None:
         self.name = name
+        self.account = account
         self.cap_usd = cap_usd
         self.earlier_usd = 0.0
+        self.recalled = False
         self.paid_usd = 0.0
         self.unclear_usd = 0.0
         self._reserved = 0.0
-        self._counted: set[str] = set()
         self._settled = asyncio.Event()
 
     @property
     def spent_usd(self) -> float:
         """All that counts against the cap."""
         return self.earlier_usd + self.paid_usd + self.unclear_usd
-
-    def count_earlier(
-        self, costs: Mapping[str, float | None], *, asked_now: Collection[str]
-    ) -> None:
-        """Counts answers that a store has from before, each once.
-
-        Args:
-            costs: key of each to its cost.
-            asked_now: keys that this process asks, so that they are never counted as earlier.
-        """
-        for key, cost in costs.items():
-            if key not in self._counted and cost is not None:
-                self.earlier_usd += cost
-        self._counted.update(costs, asked_now)
 
     async def reserve(self, most_usd: float | None) -> None:
         """Returns once that much may be spent.

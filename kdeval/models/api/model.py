@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
 
@@ -43,7 +43,6 @@ class ApiModel:
     """
 
     batch_size = 1
-    paid = True
 
     def __init__(self, config: ApiModelConfig, *, price: Price | None = None) -> None:
         """Checks all that can be known without asking.
@@ -73,7 +72,8 @@ class ApiModel:
                 f"usd_per_million_output_tokens, or usd_per_request, under `costs: {config.name}:`"
             )
         self.max_concurrency = config.max_concurrency
-        self.budget = Budget(config.name, config.budget_usd)
+        account = f"{config.name}: {config.model} at {served_from(config) or 'its provider'}"
+        self.budget = Budget(config.name, account, config.budget_usd)
         self._loop = EventLoopThread()
         self._lock = threading.Lock()
         self._seen: Counter[str] = Counter()
@@ -126,12 +126,6 @@ class ApiModel:
     def generate(self, requests: Sequence[Request]) -> list[Response]:
         """The text written for each request."""
         return self._ask(requests)
-
-    def count_earlier(
-        self, costs: Mapping[str, float | None], *, asked_now: Collection[str]
-    ) -> None:
-        """Counts what stored answers had cost against the budget: see `Budget`."""
-        self.budget.count_earlier(costs, asked_now=asked_now)
 
     def _ask(self, requests: Sequence[Request]) -> list[Response]:
         client = self._client
@@ -197,12 +191,13 @@ class ApiModel:
         return ChatClient(
             config.name,
             LitellmTransport(
+                config.model,
                 Endpoint(
                     api_base=config.api_base,
                     api_key_env=config.api_key_env,
                     timeout_s=config.timeout_s,
                     stall_s=config.stall_s,
-                )
+                ),
             ),
             backoff=Backoff(attempts=config.retries.attempts, total_s=config.retries.total_s),
             pacing=Pacing(

@@ -11,10 +11,10 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from kdeval.errors import MissingExtraError
+from kdeval.errors import MissingExtraError, ModelError
 from kdeval.models.api.failures import AttemptError, failure
 from kdeval.models.api.reply import ChatReply
 from kdeval.models.api.reply_parts import completion_reply
@@ -65,11 +65,22 @@ class Endpoint:
 
 
 class LitellmTransport:
-    """Sends what `chat_parameters` made."""
+    """Sends what `chat_parameters` made.
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    Raises:
+        ModelError: litellm knows no such provider.
+    """
+
+    def __init__(self, model: str, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._litellm = load_litellm()
+        try:
+            self._litellm.get_llm_provider(model)
+        except Exception:
+            raise ModelError(
+                f"litellm knows no provider {model.partition('/')[0]!r} (model: {model!r}); for an "
+                "OpenAI-compatible server of your own write openai/NAME and give api_base"
+            ) from None
         self._secrets = SecretValues.of_environment(endpoint.api_key_env)
 
     async def send(self, parameters: Mapping[str, Any]) -> ChatReply:
@@ -94,8 +105,10 @@ class LitellmTransport:
     async def _reply(self, parameters: Mapping[str, Any]) -> ChatReply:
         start = time.perf_counter()
         answered = await self._litellm.acompletion(**parameters, **self._endpoint.arguments())
+        wait_s = wait_seconds(_headers(answered), now=time.time())
         if not parameters.get("stream"):
-            return completion_reply(answered, total_s=time.perf_counter() - start)
+            reply = completion_reply(answered, total_s=time.perf_counter() - start)
+            return replace(reply, wait_s=wait_s)
         collected = StreamedReply(start)
         try:
             chunks = aiter(answered)
@@ -112,7 +125,7 @@ class LitellmTransport:
                 collected.add(chunk)
         finally:
             await _close(answered)
-        return collected.whole(answered)
+        return replace(collected.whole(answered), wait_s=wait_s)
 
     def _failure(self, error: Exception) -> AttemptError:
         """What litellm's exception means; where no headers came back, its status is made up."""
@@ -136,6 +149,13 @@ class LitellmTransport:
 
     def _clean(self, reason: str) -> str:
         return self._secrets.removed(" ".join(reason.split()))[:_REASON]
+
+
+def _headers(answered: Any) -> dict[str, str]:
+    """Of the provider's answer, which litellm keeps under names of its own."""
+    hidden = getattr(answered, "_hidden_params", None) or {}
+    found = hidden.get("additional_headers") or {}
+    return {str(name).removeprefix("llm_provider-"): str(value) for name, value in found.items()}
 
 
 async def _close(stream: Any) -> None:
