@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kdeval.compare.clusters import Clusters, cluster_codes, clusters_of
 from kdeval.compare.token_fidelity import (
     BitsPerByte,
     PlaceFigures,
@@ -39,7 +40,7 @@ def token_fidelity_of(
     found = run.tokens()
     if found is None:
         return {}
-    clusters = _clusters(run)
+    clusters = clusters_of(run)
     students: dict[str, list[TokenFidelity]] = {}
     for (student, suite), texts in found.texts.groupby(
         ["student", "suite"], observed=True, sort=False
@@ -50,17 +51,6 @@ def token_fidelity_of(
             _suite(str(suite), texts, mine, found, clusters, confidence)
         )
     return {name: tuple(items) for name, items in students.items()}
-
-
-def _clusters(run: RunDirectory) -> Mapping[tuple[str, str], str]:
-    """(suite, sample) to its cluster, where the suite has clusters."""
-    named = {suite.name for suite in run.manifest.suites if suite.clustered}
-    if not named:
-        return {}
-    frame = run.samples(["suite", "sample_id", "cluster"])
-    frame = frame[frame["suite"].astype(str).isin(named) & frame["cluster"].notna()]
-    keys = zip(frame["suite"].astype(str), frame["sample_id"].astype(str), strict=True)
-    return dict(zip(keys, frame["cluster"].astype(str), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,18 +91,15 @@ def _suite(
     texts: pd.DataFrame,
     tokens: pd.DataFrame,
     tables: TokenTables,
-    clusters: Mapping[tuple[str, str], str],
+    clusters: Clusters,
     confidence: float,
 ) -> TokenFidelity:
     read = texts[texts["reason"].isna()]
     names = read["sample_id"].astype(str)
-    codes = None
-    if clusters:
-        codes = pd.factorize(np.array([clusters.get((suite, name), f"\0{name}") for name in names]))
     sums = _Sums(
         rows=pd.Index(names).get_indexer(pd.Index(tokens["sample_id"].astype(str))),
         texts=len(read),
-        clusters=None if codes is None else codes[0].astype(np.int64),
+        clusters=cluster_codes(clusters, suite, list(names)),
         confidence=confidence,
     )
     shared = len(tokens) > 0

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from kdeval.config.base import NAME_PATTERN, Named, Strict
+from kdeval.config.hidden_states import HiddenStatesConfig
 from kdeval.config.lm_eval import LmEvalConfig
 from kdeval.config.series import SeriesConfig, check_series
 from kdeval.config.token_fidelity import TokenFidelityConfig
@@ -37,6 +38,7 @@ __all__ = [
     "EchoModelConfig",
     "EmbedderConfig",
     "EnsembleConfig",
+    "HiddenStatesConfig",
     "ImageClassifierConfig",
     "LatencyProbe",
     "LmEvalConfig",
@@ -268,6 +270,9 @@ class RunConfig(Strict):
     token_fidelity: TokenFidelityConfig | None = Field(
         None, description="compare causal_lm models token by token; true: with the defaults"
     )
+    hidden_states: HiddenStatesConfig | None = Field(
+        None, description="compare open models layer by layer; true: with the defaults"
+    )
     series: list[SeriesConfig] = Field(
         default_factory=list,
         description="models that belong together: checkpoints, chain, ladder, labels",
@@ -304,6 +309,13 @@ class RunConfig(Strict):
     @classmethod
     def _lm_eval(cls, value: Any) -> Any:
         return {"tasks": value} if isinstance(value, list) else value
+
+    @field_validator("hidden_states", mode="before")
+    @classmethod
+    def _hidden_states(cls, value: Any) -> Any:
+        if value is True:
+            return HiddenStatesConfig()
+        return None if value is False else value
 
     @model_validator(mode="after")
     def _names(self) -> RunConfig:

@@ -56,7 +56,10 @@ _NO_SCORE: tuple[RuleMetric, ...] = ("brier_difference", "log_loss_difference")
 
 _CALIBRATION = ("calibration", "debiased_l2", "ece", "ks", "smooth_ece", "temperature")
 _ALONE = ("brier", "log_loss")
-_DIAGNOSTICS = ("agreement", "attention", "cka", "entropy", "hidden_states", "js", "kappa", "kl")
+_DIAGNOSTICS = (
+    "agreement", "attention", "cka", "entropy", "hidden_states", "js", "kappa", "kl", "layers",
+    "relation", "relations",
+)  # fmt: skip
 
 
 def _is_one_of(name: str, words: tuple[str, ...]) -> bool:

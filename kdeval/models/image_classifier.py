@@ -112,7 +112,7 @@ class ImageClassifier(OpenNetwork):
         def read(request: Request) -> Reading | str:
             found = self._pixels(request, processor)
             if isinstance(found, Response):
-                return str(found.error)
+                return "its image cannot be read"
             return pixels_reading(found, patch)
 
         return Network(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from kdeval.compare.calibration_details import CalibrationDetails, calibration_details
 from kdeval.compare.fidelity import Fidelity, fidelity
+from kdeval.compare.hidden_states import HiddenStateFigures
+from kdeval.compare.layers_compared import hidden_states_of
 from kdeval.compare.reliability import Reliability, reliability
 from kdeval.compare.repeats import Repeats, repeats_of
 from kdeval.compare.selection import load_pairs, selection_of
@@ -45,12 +47,14 @@ class StudentDetails:
 
     Attributes:
         tokens: suites on which both were compared token by token.
+        layers: suites on which both were compared layer by layer.
     """
 
     student: str
     suites: tuple[SuiteDetails, ...]
     latency: LatencyDistribution | None
     tokens: tuple[TokenFidelity, ...] = ()
+    layers: tuple[HiddenStateFigures, ...] = ()
 
 
 def details_of(
@@ -62,6 +66,7 @@ def details_of(
     repeats = dict(repeats_of(run, tables, confidence))
     top_k = dict(top_k_of(run, tables, confidence))
     tokens = token_fidelity_of(run, confidence)
+    layers = hidden_states_of(run, confidence)
     found = []
     for entry in run.manifest.students:
         suites = []
@@ -101,6 +106,7 @@ def details_of(
                     item if include_text else without_text(item)
                     for item in tokens.get(entry.name, ())
                 ),
+                layers=layers.get(entry.name, ()),
             )
         )
     return tuple(found)

@@ -11,6 +11,7 @@ from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
 from kdeval.report.fidelity_words import fidelity_lines
 from kdeval.report.gate_markdown import gate_blocks
+from kdeval.report.layer_words import layer_lines
 from kdeval.report.ledger import ASYMPTOTIC, ledger_rows
 from kdeval.report.markdown_text import GITHUB_LIMIT, Block, code, compose, table, text
 from kdeval.report.noise_words import ceiling_lines, warning_lines
@@ -63,6 +64,7 @@ def _student_blocks(document: ReportDocument, student: Comparison) -> Iterator[B
     yield from _previous_blocks(document, student)
     yield from calibration_blocks(document, student)
     yield from _fidelity_blocks(document, student)
+    yield from _layer_blocks(document, student)
     yield from _speed_blocks(document, student)
 
 
@@ -159,6 +161,16 @@ def _fidelity_blocks(document: ReportDocument, student: Comparison) -> Iterator[
     if lines:
         yield Block(
             head="Imitation of the teacher\n",
+            rows=tuple(f"- {text(line)}" for line in lines),
+            what="suites",
+        )
+
+
+def _layer_blocks(document: ReportDocument, student: Comparison) -> Iterator[Block]:
+    lines = tuple(layer_lines(document.details_for(student.student)))
+    if lines:
+        yield Block(
+            head="What the layers learnt\n",
             rows=tuple(f"- {text(line)}" for line in lines),
             what="suites",
         )

@@ -15,6 +15,7 @@ from kdeval.report.calibration_words import calibration_lines
 from kdeval.report.document import ReportDocument
 from kdeval.report.fidelity_words import fidelity_lines
 from kdeval.report.fitting_table import FittingTable
+from kdeval.report.layer_words import layer_lines
 from kdeval.report.ledger import ledger_summary
 from kdeval.report.noise_terminal import student_noise
 from kdeval.report.numbers import (
@@ -120,6 +121,11 @@ def _student(document: ReportDocument, student: Comparison) -> Iterator[Renderab
         yield Text()
         yield _text("imitation of the teacher")
         yield from (_text(line) for line in lines)
+    layers = tuple(layer_lines(document.details_for(student.student)))
+    if layers:
+        yield Text()
+        yield _text("what the layers learnt")
+        yield from (_text(line) for line in layers)
     yield from student_noise(document.noise, student)
     yield Text()
     yield _speed(document, student)

@@ -9,6 +9,7 @@ looks.json           of a run that asks until a policy is decided: its plan and 
 members.parquet      what the members of ensembles answered, when there are ensembles
 tokens.parquet       language models compared token by token, when that was asked for
 texts.parquet        the texts they were compared on, and the bits that each spends on them
+hidden_*.parquet     open models compared layer by layer, when that was asked for
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import pyarrow as pa
 
 from kdeval.errors import RunError
 from kdeval.records import Metric, RunHeader
+from kdeval.store.hidden import HiddenTables
 from kdeval.store.looks import LOOKS_FILE, Looks, read_looks
 from kdeval.store.members import MEMBERS_FILE
 from kdeval.store.pairs import read_columns, read_table
@@ -212,6 +214,10 @@ class RunDirectory:
                 "missing or of another run: without it no bound is honest"
             )
         return looks
+
+    def hidden(self) -> HiddenTables | None:
+        """What open models made of the samples inside; None when that was not measured."""
+        return HiddenTables.open(self.path)
 
     def tokens(self) -> TokenTables | None:
         """What was measured token by token; None when nothing was."""

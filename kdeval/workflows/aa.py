@@ -161,6 +161,7 @@ def _plan(
             "students": [],
             "series": [],
             "token_fidelity": None,
+            "hidden_states": None,
             "latency_probe": False,
         }
     )

@@ -15,11 +15,13 @@ from kdeval.errors import RunError, UsageError
 from kdeval.latency.probe import probe, probe_is_current
 from kdeval.run.requests import as_request
 from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
+from kdeval.store.hidden import HIDDEN_FILES
 from kdeval.store.looks import LOOKS_FILE, read_looks
 from kdeval.store.predictions import writer_lock
 from kdeval.store.run_directory import RunDirectory
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
 from kdeval.workflows.answers import cache_lines, cache_problems, open_answers, probe_spared
+from kdeval.workflows.hidden_states import check_hidden_states, run_hidden_states
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
 __all__ = ["Evaluated", "evaluate", "model_notes", "open_run_directory", "probe_latency"]
@@ -37,6 +39,7 @@ _OWN_FILES = (
     LOOKS_FILE,
     TOKENS_FILE,
     TEXTS_FILE,
+    *HIDDEN_FILES,
 )
 
 
@@ -124,13 +127,14 @@ def evaluate(
         raise UsageError(f"--limit {limit}: give at least 1")
     search = [Path.cwd()] if base is None else [base, Path.cwd()]
     inputs = prepare(config, limit=limit, search=search)
-    warnings = (*inputs.warnings, *check_token_fidelity(inputs))
+    warnings = (*inputs.warnings, *check_token_fidelity(inputs), *check_hidden_states(inputs))
     refuse_looks(out)
     open_run_directory(out, fresh=fresh)
     with open_answers(config, out, fresh=fresh) as store:
         asked = ask_models(inputs, store, progress=progress)
         spared = probe_latency(inputs, asked, out, progress)
         run_token_fidelity(inputs, asked, store, out, progress)
+        run_hidden_states(inputs, out, progress)
         write_run(inputs, asked, store, out)
     warnings = (*warnings, *spared, *model_notes(inputs), *cache_problems(store))
     done = replace(_evaluated(out, asked, warnings), cache=cache_lines(store))

@@ -32,6 +32,7 @@ from kdeval.workflows.evaluate import (
     open_run_directory,
     probe_latency,
 )
+from kdeval.workflows.hidden_states import check_hidden_states, run_hidden_states
 from kdeval.workflows.planned_looks import Question, planned_looks
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
@@ -127,7 +128,8 @@ def ask_until_decided(
     )
     search = [Path.cwd()] if base is None else [base, Path.cwd()]
     inputs = prepare(config, limit=limit, search=search)
-    inputs = replace(inputs, warnings=(*inputs.warnings, *check_token_fidelity(inputs)))
+    odd = (*check_token_fidelity(inputs), *check_hidden_states(inputs))
+    inputs = replace(inputs, warnings=(*inputs.warnings, *odd))
     open_run_directory(out)
     with open_answers(config, out) as store:
         asking = _Asking(
@@ -228,6 +230,7 @@ class _Asking:
         assert asked is not None
         inputs = self.plan.at(len(self.plan.looks.taken))
         run_token_fidelity(inputs, asked, self.store, self.out, self.progress)
+        run_hidden_states(inputs, self.out, self.progress)
 
     def _evaluated(self) -> Evaluated:
         asked = self.tally.last

@@ -22,6 +22,7 @@ from kdeval.report.html.calibration import (
 )
 from kdeval.report.html.fidelity import FidelityView, fidelity_view
 from kdeval.report.html.headline import DEFINITIONS, Headline, headlines
+from kdeval.report.html.layers import LayersView, layers_views
 from kdeval.report.html.noise import noise_view
 from kdeval.report.html.pictures import (
     ForestView,
@@ -43,6 +44,7 @@ from kdeval.report.html.scores import (
 )
 from kdeval.report.html.speed import SpeedView, speed_view
 from kdeval.report.html.verdict import VerdictView, verdict_view
+from kdeval.report.layer_words import LAYERS_MEAN
 from kdeval.report.ledger import ASYMPTOTIC, ledger_rows
 from kdeval.report.numbers import bytes_text, confidence_text, count, counted, number
 from kdeval.report.plain_text import visible
@@ -72,6 +74,7 @@ class StudentView:
     calibrations: tuple[CalibrationView, ...]
     calibrations_left_out: int
     fidelity: FidelityView | None
+    layers: tuple[LayersView, ...]
     latency: LatencyView | None
     speed: SpeedView
     browser: BrowserView | None
@@ -98,6 +101,7 @@ def report_html(document: ReportDocument) -> str:
         related=related_views(document),
         noise=noise_view(document),
         router=None if document.router is None else router_view(document.router),
+        layers_mean=LAYERS_MEAN,
         definitions=DEFINITIONS,
         ledger_rows=() if document.ledger is None else ledger_rows(document.ledger),
         asymptotic_words=ASYMPTOTIC,
@@ -128,6 +132,7 @@ def _student(document: ReportDocument, student: Comparison, index: int) -> Stude
         calibrations=calibration_views(details, student, name=name),
         calibrations_left_out=calibrations_left_out(details, student),
         fidelity=fidelity_view(details, student, name=name),
+        layers=layers_views(details, name=name),
         latency=latency_view(details, student, name=name),
         speed=speed_view(document, student),
         browser=None if examples is None else browser_view(examples, budget=budget),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kdeval.stats.interval import Interval, check_confidence
-from kdeval.stats.moments import FloatArray, IntArray
+from kdeval.stats.moments import FloatArray, IntArray, as_clusters
 from kdeval.stats.representation.cka import LEAST_SAMPLES, unit_upper
 from kdeval.stats.representation.jackknife import differs, jackknife, sample_groups
 from kdeval.stats.representation.mapping import ordered_mapping
@@ -96,13 +96,14 @@ def layer_similarity(
     n = len(teacher[0])
     if n < 2 * LEAST_SAMPLES:
         raise ValueError(f"layers are compared over {2 * LEAST_SAMPLES} samples or more, got {n}")
-    groups = sample_groups(n, clusters, rng)
+    codes = as_clusters(clusters, n)
+    groups = sample_groups(n, codes, rng)
     kept = [np.flatnonzero(groups != group) for group in range(groups.max() + 1)]
     shuffled = [rng.permutation(n) for _ in range(SHUFFLES)]
     tables = _tables(teacher, student, _Looks(kept=kept, shuffled=shuffled))
     whole, without, chance = tables[0], tables[1 : 1 + len(kept)], tables[1 + len(kept) :]
     rows, columns = (~np.isnan(whole).all(axis=axis) for axis in (1, 0))
-    counted = None if clusters is None else len(np.unique(clusters))
+    counted = None if codes is None else int(codes.max()) + 1
     matches: tuple[LayerMatch, ...] = ()
     mean = None
     if rows.any():

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kdeval.stats.interval import Interval, check_confidence, unknown
-from kdeval.stats.moments import FloatArray, IntArray
+from kdeval.stats.moments import FloatArray, IntArray, as_clusters
 from kdeval.stats.representation.jackknife import jackknife, sample_groups
 
 __all__ = ["MOST_FOR_ANGLES", "Relation", "RelationSimilarity", "relation_similarity"]
@@ -76,7 +76,7 @@ def relation_similarity(
     """
     check_confidence(confidence)
     n = len(teacher)
-    codes = None if clusters is None else np.asarray(clusters)
+    codes = as_clusters(clusters, n)
     drawn = np.sort(rng.permutation(n)[:MOST_FOR_ANGLES])
     found = []
     for index, potential in ((np.arange(n), _distances), (drawn, _angles)):
