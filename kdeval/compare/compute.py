@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kdeval.compare.above_chance import above_chance
+from kdeval.compare.benchmarks import benchmark_notes
 from kdeval.compare.calibration import compare_calibration
 from kdeval.compare.comparison import ALL, Cell, Comparison, RunComparison
 from kdeval.compare.looks import looks_confidence, looks_note
@@ -272,6 +273,8 @@ def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ..
             "conversations or templates, set `cluster` in the suite: intervals are too narrow "
             "without it."
         )
+    notes.extend(f"{entry.name}: {note}." for entry in run.manifest.models for note in entry.notes)
+    notes.extend(benchmark_notes(run.manifest))
     notes.extend(set_notes(run.manifest.metrics))
     if run.manifest.limit is not None:
         notes.append(f"A seeded stratified sample of at most {run.manifest.limit} samples a suite.")

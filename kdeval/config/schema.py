@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from kdeval.config.api_models import ApiModelConfig
 from kdeval.config.base import NAME_PATTERN, Named, Strict
 from kdeval.config.hidden_states import HiddenStatesConfig
 from kdeval.config.lm_eval import LmEvalConfig
@@ -33,6 +34,7 @@ from kdeval.errors import ConfigError
 
 __all__ = [
     "MODEL_ENTRY_POINTS",
+    "ApiModelConfig",
     "CausalLMConfig",
     "CustomModel",
     "EchoModelConfig",
@@ -57,7 +59,7 @@ MODEL_ENTRY_POINTS = "kdeval.models"
 _CUSTOM = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 _BUILT_IN = (
     "sequence_classifier", "image_classifier", "causal_lm", "embedder", "recorded", "echo",
-    "ensemble",
+    "ensemble", "api",
 )  # fmt: skip
 
 
@@ -66,6 +68,11 @@ class RecordedColumnsConfig(Strict):
 
     id: str | None = Field(None, description="a column or a template; default: the row number")
     output: str | None = None
+    tool_calls: str | None = Field(
+        None,
+        description="suites with tools: a list of {name, arguments}, also as OpenAI has them and "
+        "as JSON; a row that has an output and no list called nothing",
+    )
     choice_form: Literal["auto", "index", "letter", "text"] = Field(
         "auto", description="how recorded choices are written, where that is not plain"
     )
@@ -157,6 +164,7 @@ _SingleModel = (
     | Annotated[ImageClassifierConfig, Tag("image_classifier")]
     | Annotated[EmbedderConfig, Tag("embedder")]
     | Annotated[CausalLMConfig, Tag("causal_lm")]
+    | Annotated[ApiModelConfig, Tag("api")]
     | Annotated[RecordedModelConfig, Tag("recorded")]
     | Annotated[EchoModelConfig, Tag("echo")]
     | Annotated[CustomModel, Tag("custom")]

@@ -16,10 +16,12 @@ __all__ = [
     "ImageClassifierConfig",
     "ScoringSettings",
     "SequenceClassifierConfig",
+    "ToolFormat",
     "TransformersConfig",
 ]
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+ToolFormat = Literal["auto", "hermes", "json", "mistral"]
 _DTYPE = "auto: float32 on a CPU, the checkpoint's own on an accelerator"
 _DEVICE = "auto, cpu, cuda, cuda:1, mps"
 _LABELS = "the model's label name to the suite's, where they differ"
@@ -163,6 +165,12 @@ class CausalLMConfig(TransformersConfig):
     system: str | None = Field(None, description="system prompt, where the suite gives none")
     template_options: dict[str, Any] = Field(
         default_factory=dict, description="variables for the chat template: enable_thinking: false"
+    )
+    tool_format: ToolFormat = Field(
+        "auto",
+        description="how it writes tool calls: hermes (<tool_call>{...}</tool_call>), json "
+        "(nothing but the call), mistral ([TOOL_CALLS]...); auto: by the marks in the text, "
+        "else json",
     )
     scoring: ScoringSettings = ScoringSettings()
     generation: GenerationSettings = GenerationSettings()

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from kdeval.config.schema import EchoModelConfig
 from kdeval.errors import ModelError
 from kdeval.models.protocols import Request
-from kdeval.records import Response
+from kdeval.records import Response, ToolCall
 from kdeval.store.fingerprints import value_digest
+from kdeval.store.tool_definitions import tool_name
 
 __all__ = ["EchoModel"]
 
@@ -84,11 +85,8 @@ class EchoModel:
         )
 
     def generate(self, requests: Sequence[Request]) -> list[Response]:
-        """The input, or the fixed text."""
-        return self._answers(
-            requests,
-            lambda request: Response(output=request.text if self.text is None else self.text),
-        )
+        """The input, or the fixed text; with tools, by hash, a call or the input."""
+        return self._answers(requests, self._written)
 
     def score_texts(self, requests: Sequence[Request]) -> list[Response]:
         """A log-probability by hash of each word."""
@@ -101,6 +99,16 @@ class EchoModel:
     def rank(self, requests: Sequence[Request]) -> list[Response]:
         """The documents in an order by hash."""
         return self._answers(requests, self._ranked)
+
+    def _written(self, request: Request) -> Response:
+        text = request.text if self.text is None else self.text
+        if not request.tools:
+            return Response(output=text)
+        chosen = int(self._share("tool", request.text) * (len(request.tools) + 1))
+        if chosen == len(request.tools):
+            return Response(output=text, tool_calls=())
+        call = ToolCall(name=tool_name(request.tools[chosen]), arguments={"text": text})
+        return Response(output="", tool_calls=(call,))
 
     def _likelihood(self, request: Request) -> Response:
         words = request.choices[0].split() or [""]

@@ -71,6 +71,13 @@ class RecordedModel:
         return self.columns.score is not None
 
     @property
+    def tools_problem(self) -> str | None:
+        """That no tool calls are mapped; None where they are."""
+        if self.columns.tool_calls is not None:
+            return None
+        return "its tool calls are not known: map `tool_calls` in its columns"
+
+    @property
     def ids(self) -> frozenset[str]:
         """The sample ids it has an answer for."""
         return frozenset(self._answers)

@@ -18,6 +18,7 @@ from kdeval.models.recorded_values import (
     as_count,
     as_log_probabilities,
     as_number,
+    as_recorded_calls,
     as_score,
 )
 from kdeval.records import Response, Timing
@@ -39,6 +40,7 @@ _PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "log_prob": partial(as_number, low=-math.inf, high=0.0, expected="a number of at most 0"),
     "reasoning_tokens": as_count,
     "top_log_probabilities": as_top_log_probs,
+    "tool_calls": as_recorded_calls,
     "error": lambda value, name: to_text(value),
 }
 
@@ -160,6 +162,7 @@ class _AnswerReader:
             for setting, parse in _PARSERS.items()
             if getattr(columns, setting) is not None
         ]
+        self._calls = columns.tool_calls is not None
         self._logarithms = columns.log_probabilities is not None
         self._probabilities = (
             columns.log_probabilities if self._logarithms else columns.probabilities
@@ -172,6 +175,7 @@ class _AnswerReader:
             value = row.values.get(column)
             if value is not None:
                 found[setting] = parse(value, f"{setting} (column {column!r})")
+        self._complete_calls(found)
         if "top_log_probabilities" in found:
             found["top_log_probs"] = found.pop("top_log_probabilities")
         nats, tokens = found.pop("log_prob", None), found.get("output_tokens")
@@ -183,12 +187,19 @@ class _AnswerReader:
             found.pop("latency_s", None), found.pop("first_token_s", None), found
         )
         if found.get("error") is not None:
-            found["output"] = found["score"] = None
+            found["output"] = found["score"] = found["tool_calls"] = None
             return RecordedAnswer(line=row.line, response=Response(**found), probabilities=None)
         probabilities = self._read_probabilities(row)
         return RecordedAnswer(
             line=row.line, response=Response(**found), probabilities=probabilities
         )
+
+    def _complete_calls(self, found: dict[str, Any]) -> None:
+        """No list beside an output says that nothing was called, and calls need no output."""
+        if self._calls and "tool_calls" in found:
+            found.setdefault("output", "")
+        elif self._calls and "output" in found:
+            found["tool_calls"] = ()
 
     def _read_probabilities(self, row: Row) -> LogProbabilities | None:
         source = self._probabilities

@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdeval.errors import DataError
+from kdeval.records import ToolCall
+from kdeval.store.tool_calls import as_tool_calls
 
 __all__ = [
     "as_count",
     "as_log_probabilities",
     "as_number",
+    "as_recorded_calls",
     "as_score",
     "ordered_log_probs",
 ]
@@ -60,6 +63,14 @@ def as_count(value: Any, name: str) -> int:
     if number != int(number):
         raise DataError(f"{name} must be a whole number of 0 or more, got {value!r}")
     return int(number)
+
+
+def as_recorded_calls(value: Any, name: str) -> tuple[ToolCall, ...]:
+    """The calls of a list, or of its JSON text."""
+    try:
+        return as_tool_calls(value)
+    except ValueError as error:
+        raise DataError(f"{name}: {error}") from None
 
 
 def as_log_probabilities(value: Any, name: str, *, logarithms: bool) -> LogProbabilities:

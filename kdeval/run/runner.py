@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from kdeval.config.schema import RunConfig
 from kdeval.config.yaml_file import as_plain
 from kdeval.errors import DataError, UsageError
 from kdeval.models.ensemble import Ensemble
-from kdeval.models.protocols import Model, Request
+from kdeval.models.protocols import Model
 from kdeval.models.recorded import RecordedModel
 from kdeval.models.resolver import build_model, require_capability, stored_fingerprint
 from kdeval.records import Metric, Prediction, Response, Sample, Score, ScoredPair
+from kdeval.run.asked import Answered, Asked
 from kdeval.run.ensembles import executor_for, member_rows
 from kdeval.run.executor import Executor, LocalExecutor
 from kdeval.run.header import build_header
 from kdeval.run.marking import mark, require_scores
-from kdeval.run.requests import KeyedRequest, keyed_requests
+from kdeval.run.offers import require_tools, schema_notes
+from kdeval.run.origin import origin_of
+from kdeval.run.requests import KeyedRequest, in_batches, keyed_requests
+from kdeval.run.scored import ScoredSuite
 from kdeval.run.secrets import without_secrets
+from kdeval.run.spending import note_spending, within_budget
+from kdeval.store.cache.origin import Origin
 from kdeval.store.members import write_members
 from kdeval.store.pairs import write_pairs, write_samples
 from kdeval.store.predictions import PredictionStore
@@ -34,7 +40,7 @@ from kdeval.store.run_directory import (
 )
 from kdeval.suites.read import Suite, load_suite
 
-__all__ = ["Asked", "Progress", "RunInputs", "ask_models", "prepare", "write_run"]
+__all__ = ["Asked", "Progress", "RunInputs", "ask_missing", "ask_models", "prepare", "write_run"]
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
@@ -49,6 +55,7 @@ class RunInputs:
     Attributes:
         fingerprints: model name to what its answers are stored under.
         replicates: model name to which repeat of the requests it is asked; 0 where not named.
+        search: where modules of "module:Class" models may lie.
         warnings: what is odd but no error, a line each.
         look: which of several looks (from 1) these suites are for; None: they are all there is.
     """
@@ -61,27 +68,7 @@ class RunInputs:
     warnings: tuple[str, ...] = ()
     look: int | None = None
     replicates: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What asking came to: per model name, the keys in sample order and the counts."""
-
-    keys: dict[tuple[str, str], list[KeyedRequest]]
-    cached: dict[str, frozenset[str]]
-    asked: dict[str, int]
-    errors: dict[str, dict[str, str]]
-
-    def failures(self, name: str) -> Counter[str]:
-        """Reasons of the failed requests of that model, with how many samples each struck."""
-        failed = self.errors[name]
-        return Counter(
-            failed[item.key]
-            for (model, _), keyed in self.keys.items()
-            if model == name
-            for item in keyed
-            if item.key in failed
-        )
+    search: tuple[Path, ...] = ()
 
 
 def prepare(
@@ -106,7 +93,8 @@ def prepare(
         if names.count(name) > 1:
             raise UsageError(f"two suites are called {name!r}: give each a name of its own")
     models = {
-        item.name: built.get(item.name) or build_model(item, search=search)
+        item.name: built.get(item.name)
+        or build_model(item, search=search, price=config.costs.get(item.name))
         for item in config.models
     }
     warnings = _warnings(models, suites)
@@ -116,6 +104,7 @@ def prepare(
         for name, model in models.items():
             require_capability(name, model, suite.kind, suite.name)
         require_scores(suite, models)
+        require_tools(suite, models)
     _check_unicode(suites)
     return RunInputs(
         config=config,
@@ -126,19 +115,22 @@ def prepare(
         },
         limit=limit,
         warnings=warnings,
+        search=tuple(search),
     )
 
 
 def _warnings(models: dict[str, Model], suites: Sequence[Suite]) -> tuple[str, ...]:
-    """What recorded models say of whole suites: ids that do not meet, odd probabilities."""
+    """What models say of whole suites: ids that do not meet, odd probabilities, free writing."""
     asked = {suite.name: [sample.id for sample in suite.samples] for suite in suites}
     labels = {suite.name: suite.labels for suite in suites if suite.labels is not None}
-    return tuple(
+    lines = [
         f"{name}: {line}"
         for name, model in _with_members(models).items()
         if isinstance(model, RecordedModel)
         for line in model.unmatched(asked, labels)
-    )
+    ]
+    lines += [f"{name}: {note}" for name in models for note in schema_notes(suites, models[name])]
+    return tuple(lines)
 
 
 def _with_members(models: Mapping[str, Model]) -> dict[str, Model]:
@@ -171,26 +163,44 @@ def ask_models(
 ) -> Asked:
     """Every missing response, asked and stored batch by batch; errors of before are asked again."""
     executor = executor or LocalExecutor()
-    keys: dict[tuple[str, str], list[KeyedRequest]] = {}
-    cached: dict[str, frozenset[str]] = {}
-    asked: dict[str, int] = {}
-    errors: dict[str, dict[str, str]] = {}
+    parts = []
     for name, model in inputs.models.items():
-        every: list[KeyedRequest] = []
-        for suite in inputs.suites:
-            keys[name, suite.name] = keyed_requests(
+        keyed = {
+            suite.name: keyed_requests(
                 model, inputs.fingerprints[name], suite.samples, inputs.replicates.get(name, 0)
             )
-            every.extend(keys[name, suite.name])
-        known = store.answered(dict.fromkeys(item.key for item in every))
-        cached[name] = frozenset(known)
-        pending = {item.key: item for item in every if item.key not in known}
-        asked[name] = len(pending)
-        errors[name] = _ask_pending(
-            model, list(pending.values()), store, executor,
-            partial(progress, name),
+            for suite in inputs.suites
+        }
+        answered = ask_missing(
+            inputs, name, list(chain(*keyed.values())), store,
+            executor=executor, progress=partial(progress, name),
         )  # fmt: skip
-    return Asked(keys=keys, cached=cached, asked=asked, errors=errors)
+        parts.append(Asked.of_model(name, keyed, answered))
+    return Asked.together(parts)
+
+
+def ask_missing(
+    inputs: RunInputs,
+    name: str,
+    requests: Sequence[KeyedRequest],
+    store: PredictionStore,
+    *,
+    executor: Executor,
+    progress: Callable[[int, int], None],
+) -> Answered:
+    """What the store did not have of one model's `requests` is asked and stored, then counted."""
+    model, fingerprint = inputs.models[name], inputs.fingerprints[name]
+    origin = origin_of(store, name, model, fingerprint, requests)
+    known = store.answered(dict.fromkeys(item.key for item in requests), origin)
+    pending = {item.key: item for item in requests if item.key not in known}
+    with within_budget(model, store, pending):
+        errors = _ask_pending(model, list(pending.values()), store, executor, progress, origin)
+    return Answered(
+        cached=frozenset(known),
+        asked=len(pending),
+        errors=errors,
+        elsewhere=executor_for(model, executor, store).elsewhere(model),
+    )
 
 
 def _ask_pending(
@@ -199,6 +209,7 @@ def _ask_pending(
     store: PredictionStore,
     executor: Executor,
     progress: Callable[[int, int], None],
+    origin: Origin | None,
 ) -> dict[str, str]:
     """Key of each failed request to the reason.
 
@@ -209,14 +220,17 @@ def _ask_pending(
         pending.sort(key=lambda item: (item.request.kind, -len(item.request.text), item.key))
     key_of = {id(item.request): item.key for item in pending}
     done, errors = 0, dict[str, str]()
-    batches = _batches(pending, int(getattr(model, "batch_size", 32)))
+    size = int(getattr(model, "batch_size", 32))
+    batches = in_batches((item.request for item in pending), size)
     for batch, responses in executor_for(model, executor, store).answer(model, batches):
         store.put(
             {
                 key_of[id(request)]: response
                 for request, response in zip(batch, responses, strict=True)
-            }
+            },
+            origin,
         )
+        note_spending(model, store)
         done += len(batch)
         errors.update(
             (key_of[id(request)], response.error)
@@ -227,30 +241,27 @@ def _ask_pending(
     return errors
 
 
-def _batches(pending: list[KeyedRequest], size: int) -> Iterator[list[Request]]:
-    batch: list[Request] = []
-    for item in pending:
-        if batch and (len(batch) >= size or batch[0].kind != item.request.kind):
-            yield batch
-            batch = []
-        batch.append(item.request)
-    if batch:
-        yield batch
-
-
-def write_run(inputs: RunInputs, asked: Asked, store: PredictionStore, out: Path) -> RunManifest:
+def write_run(
+    inputs: RunInputs,
+    asked: Asked,
+    store: PredictionStore,
+    out: Path,
+    scored: Sequence[ScoredSuite] = (),
+) -> RunManifest:
     """The manifest, after samples, scored pairs and the manifest itself are on disk.
+
+    Suites in `scored` come after those of `inputs`.
 
     The old manifest goes first and the new one comes last, so that a directory with a `run.json`
     always holds one whole run.
     """
     (out / "run.json").unlink(missing_ok=True)
-    write_samples(
-        out / "samples.parquet", (sample for suite in inputs.suites for sample in suite.samples)
-    )
-    pairs = write_pairs(out / "pairs.parquet", _pairs(inputs, asked, store))
+    samples = chain(*(suite.samples for suite in inputs.suites), *(item.samples for item in scored))
+    write_samples(out / "samples.parquet", samples)
+    marked = chain(_pairs(inputs, asked, store), *(suite.pairs() for suite in scored))
+    pairs = write_pairs(out / "pairs.parquet", marked)
     write_members(out, member_rows(inputs.suites, inputs.models, store))
-    manifest = _manifest(inputs, asked, pairs)
+    manifest = _manifest(inputs, asked, pairs, scored)
     write_manifest(out, manifest)
     return manifest
 
@@ -312,13 +323,18 @@ def _predictions(
     ]
 
 
-def _manifest(inputs: RunInputs, asked: Asked, pairs: int) -> RunManifest:
+def _manifest(
+    inputs: RunInputs, asked: Asked, pairs: int, scored: Sequence[ScoredSuite]
+) -> RunManifest:
     config = inputs.config
     metrics: dict[str, Metric] = {}
     suites = []
     for suite in inputs.suites:
         metrics.update({scorer.metric.name: scorer.metric for scorer in suite.scorers})
         suites.append(_suite_entry(suite))
+    for item in scored:
+        metrics.update({metric.name: metric for metric in item.metrics})
+        suites.append(item.entry)
     entries = [_model_entry(inputs, asked, item.name) for item in config.models]
     return RunManifest(
         name=config.name or "run",
@@ -367,6 +383,8 @@ def _suite_entry(suite: Suite) -> SuiteEntry:
 def _model_entry(inputs: RunInputs, asked: Asked, name: str) -> ModelEntry:
     item = next(item for item in inputs.config.models if item.name == name)
     model = inputs.models[name]
+    there = asked.elsewhere.get(name)
+    computed = model if there is None else there
     price = inputs.config.costs.get(name)
     options = {key: value for key, value in as_plain(item).items() if key not in ("name", "type")}
     return ModelEntry(
@@ -374,12 +392,15 @@ def _model_entry(inputs: RunInputs, asked: Asked, name: str) -> ModelEntry:
         type=item.type,
         fingerprint=inputs.fingerprints[name],
         options=without_secrets(options),
-        requests=sum(len(asked.keys[name, suite.name]) for suite in inputs.suites),
+        requests=sum(map(len, asked.of(name))),
         errors=asked.failures(name).total(),
-        parameters=getattr(model, "parameters", None),
+        parameters=getattr(model, "parameters", None) or getattr(there, "parameters", None),
         bytes_on_disk=getattr(model, "bytes_on_disk", None),
-        device=getattr(model, "device", None),
-        dtype=getattr(model, "dtype", None),
-        peak_memory_bytes=getattr(model, "peak_memory_bytes", None),
+        device=getattr(computed, "device", None),
+        dtype=getattr(computed, "dtype", None),
+        peak_memory_bytes=getattr(computed, "peak_memory_bytes", None),
+        workers=None if there is None else there.workers,
+        notes=(*getattr(computed, "notes", ()), *schema_notes(inputs.suites, model)),
         price=None if price is None else price.model_dump(exclude_none=True),
+        price_source=getattr(model, "price_source", None),
     )

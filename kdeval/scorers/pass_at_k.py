@@ -48,6 +48,8 @@ class PassAtK:
             return missing
         texts = response.samples or (response.output,)
         n = len(texts)
+        if response.tool_calls is not None and n > 1:
+            return self._none("of several samples the tool calls are not kept one by one")
         if n < self.k:
             return self._none(f"{self.k} tries need as many samples, there {_are(n)}")
         right = 0

@@ -32,6 +32,7 @@ class ToolCallMatch:
     any_order: bool = True
     ignore_arguments: bool | tuple[str, ...] = False
     null_is_absent: bool = False
+    needs_tool_calls = True
 
     @property
     def metric(self) -> Metric:
@@ -80,6 +81,7 @@ class ToolCallF1:
     """
 
     name: str = "tool_call_f1"
+    needs_tool_calls = True
 
     @property
     def metric(self) -> Metric:

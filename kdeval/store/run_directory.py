@@ -33,6 +33,8 @@ from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE, read_settings
 
 __all__ = [
     "SCHEMA_VERSION",
+    "BenchmarkEntry",
+    "BenchmarkTask",
     "ModelEntry",
     "RunDirectory",
     "RunManifest",
@@ -56,8 +58,12 @@ class ModelEntry:
         parameters: number of weights, where the adapter knows.
         bytes_on_disk: size of its weight files, where the adapter knows.
         peak_memory_bytes: the most memory that weights and work took in this run; None where the
-            adapter cannot tell, or nothing was asked.
+            adapter cannot tell, or nothing was asked. Of several workers, that which took the most.
+        workers: how many processes elsewhere gave this run's answers; None: the run's own did.
         price: the config's price of it, or None: unknown.
+        price_source: where the recorded costs of its answers are from, where the adapter priced
+            them: a price map with its digest, or the config.
+        notes: what a reader should know of how it computed its answers.
     """
 
     name: str
@@ -71,12 +77,54 @@ class ModelEntry:
     device: str | None = None
     dtype: str | None = None
     peak_memory_bytes: int | None = None
+    workers: int | None = None
     price: Mapping[str, float] | None = None
+    price_source: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkTask:
+    """One task of a benchmark, as it was run.
+
+    Attributes:
+        version: the task's own, as text.
+        num_fewshot: examples in each prompt.
+        documents: how many were asked.
+        documents_in_all: how many the task has.
+    """
+
+    version: str | None
+    num_fewshot: int
+    documents: int
+    documents_in_all: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkEntry:
+    """By what a suite was run that is no suite file.
+
+    Attributes:
+        harness: "lm-eval".
+        version: of the harness.
+        settings: what the configuration says of it beside the tasks' names.
+        tasks: by name.
+    """
+
+    harness: str
+    version: str
+    settings: Mapping[str, Any]
+    tasks: Mapping[str, BenchmarkTask]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteEntry:
-    """One suite of a run, after sampling."""
+    """One suite of a run, after sampling.
+
+    Attributes:
+        benchmark: by what it was run, where that is no suite file.
+        notes: what a reader must know of it, a line each.
+    """
 
     name: str
     kind: str
@@ -88,6 +136,8 @@ class SuiteEntry:
     clustered: bool = False
     tasks: tuple[str, ...] = ()
     role: Literal["benchmark", "production"] | None = None
+    benchmark: BenchmarkEntry | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +320,8 @@ def _manifest_from(data: dict[str, Any]) -> RunManifest:
                 "labels": None if entry["labels"] is None else tuple(entry["labels"]),
                 "slice_keys": tuple(entry["slice_keys"]),
                 "tasks": tuple(entry["tasks"]),
+                "benchmark": _benchmark_from(entry.get("benchmark")),
+                "notes": tuple(entry.get("notes", ())),
             }
         )
         for entry in data["suites"]
@@ -278,13 +330,24 @@ def _manifest_from(data: dict[str, Any]) -> RunManifest:
         **{
             **data,
             "header": RunHeader(**data["header"]),
-            "teacher": ModelEntry(**data["teacher"]),
-            "students": tuple(ModelEntry(**entry) for entry in data["students"]),
+            "teacher": _model_from(data["teacher"]),
+            "students": tuple(_model_from(entry) for entry in data["students"]),
             "suites": suites,
             "series": tuple(_series_from(entry) for entry in data.get("series", ())),
             "metrics": {name: Metric(**entry) for name, entry in data["metrics"].items()},
         }
     )
+
+
+def _benchmark_from(entry: dict[str, Any] | None) -> BenchmarkEntry | None:
+    if entry is None:
+        return None
+    tasks = {name: BenchmarkTask(**task) for name, task in entry["tasks"].items()}
+    return BenchmarkEntry(**{**entry, "tasks": tasks})
+
+
+def _model_from(entry: dict[str, Any]) -> ModelEntry:
+    return ModelEntry(**{**entry, "notes": tuple(entry.get("notes", ()))})
 
 
 def _series_from(entry: dict[str, Any]) -> SeriesEntry:

@@ -15,7 +15,14 @@ from typing import Any, NoReturn
 
 from kdeval.records import Message, ToolCall
 
-__all__ = ["as_tool_calls", "call_content", "json_value", "message_content", "tool_call"]
+__all__ = [
+    "as_tool_calls",
+    "call_content",
+    "json_value",
+    "leading_json",
+    "message_content",
+    "tool_call",
+]
 
 _DEEPEST = 100
 _ARGUMENTS = ("arguments", "parameters", "input")
@@ -27,13 +34,26 @@ def json_value(text: str) -> Any:
     Raises:
         ValueError: it is none; NaN, numbers beyond a double and nesting beyond 100 levels included.
     """
+    text = text.strip()
+    value, end = leading_json(text, 0)
+    if end < len(text):
+        raise ValueError(f"more after the value: {text[end : end + 20]!r}")
+    return value
+
+
+def leading_json(text: str, start: int) -> tuple[Any, int]:
+    """(the JSON value that begins at `start`, where it ends).
+
+    Raises:
+        ValueError: none begins there; as `json_value`.
+    """
     try:
-        value = _DECODER.decode(text.strip())
+        value, end = _DECODER.raw_decode(text, start)
     except RecursionError:
         raise ValueError(f"nested deeper than {_DEEPEST} levels") from None
     if _deeper(value, _DEEPEST):
         raise ValueError(f"nested deeper than {_DEEPEST} levels")
-    return value
+    return value, end
 
 
 def tool_call(name: object, arguments: object, identifier: object = None) -> ToolCall:
@@ -104,10 +124,11 @@ def _as_call(item: object) -> ToolCall:
         raise ValueError(f"a call must be an object with name and arguments, got {item!r:.60}")
     told = item.get("function")
     inner = told if isinstance(told, Mapping) else item
-    if "name" not in inner:
+    name = inner.get("name", told if isinstance(told, str) else None)
+    if name is None and "name" not in inner:
         raise ValueError(f"a call has no name: {dict(item)!r:.60}")
     arguments = next((inner[key] for key in _ARGUMENTS if inner.get(key) is not None), None)
-    return tool_call(inner["name"], arguments, item.get("id"))
+    return tool_call(name, arguments, item.get("id"))
 
 
 def _as_text(arguments: object) -> str:

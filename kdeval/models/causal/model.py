@@ -85,7 +85,9 @@ class CausalLM(OpenCausalLM):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the answers should know of how they were computed."""
-        made = (self.__dict__.get(name) for name in ("_scorer", "_writers"))
+        made = [self.__dict__.get(name) for name in ("_scorer", "_writers")]
+        if "_loaded" in self.__dict__:
+            made.append(self._loaded.raw)
         return tuple(item.note for item in made if item is not None and item.note is not None)
 
     @cached_property

@@ -7,13 +7,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from kdeval.config.transformers_models import CausalLMConfig, GenerationSettings
+from kdeval.config.transformers_models import CausalLMConfig, GenerationSettings, ToolFormat
 from kdeval.models.causal.answers import AnswerReader, majority
 from kdeval.models.causal.fitting import fit_prompt
 from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.causal.token_choice import draws
 from kdeval.models.causal.writing import Job, Written
 from kdeval.models.protocols import Request
+from kdeval.models.written_calls import CALL_MARKS, read_calls
 from kdeval.records import Response, Timing
 
 __all__ = ["Writing", "answered", "writing"]
@@ -21,11 +22,16 @@ __all__ = ["Writing", "answered", "writing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """A request as jobs, one a sample, how tokens are chosen and how they are read."""
+    """A request as jobs, one a sample, how tokens are chosen and how they are read.
+
+    Attributes:
+        tool_format: how tool calls are written; None where no tools are offered.
+    """
 
     jobs: tuple[Job, ...]
     settings: GenerationSettings
     reader: AnswerReader
+    tool_format: ToolFormat | None = None
 
 
 def writing(request: Request, loaded: LoadedModel, config: CausalLMConfig) -> Writing:
@@ -42,7 +48,12 @@ def writing(request: Request, loaded: LoadedModel, config: CausalLMConfig) -> Wr
         for sample in range(settings.samples)
     )
     jobs = [Job(prompt=tokens, uniform=row.tolist(), finished=reader.finished) for row in uniform]
-    return Writing(jobs=tuple(jobs), settings=settings, reader=reader)
+    return Writing(
+        jobs=tuple(jobs),
+        settings=settings,
+        reader=reader,
+        tool_format=config.tool_format if request.tools else None,
+    )
 
 
 def _reader(
@@ -56,7 +67,7 @@ def _reader(
     stop = (*request.stop, *settings.stop)
     opened = tags is not None and prompt.rstrip().endswith(tags[0])
     if not request.raw:
-        shown = {*stop, *(tags or ())}
+        shown = {*stop, *(tags or ()), *(CALL_MARKS if request.tools else ())}
         hidden = frozenset(number for number, text in loaded.special.items() if text not in shown)
         return AnswerReader(
             tokenizer=loaded.tokenizer, hidden=hidden, tags=tags, stop=stop, opened=opened
@@ -106,7 +117,8 @@ def answered(asked: Writing, written: Sequence[Written], start: float) -> Respon
     """
     settings = asked.settings
     answers = [asked.reader.read(item.tokens) for item in written]
-    texts = tuple(answer.text for answer in answers)
+    said = [_said(answer.text, asked.tool_format) for answer in answers]
+    texts = tuple(one.answer or "" for one in said)
     log_probs = [value for item in written for value in item.log_probs]
     if not all(map(math.isfinite, log_probs)):
         return Response(error="the model's logits are not finite numbers")
@@ -115,7 +127,8 @@ def answered(asked: Writing, written: Sequence[Written], start: float) -> Respon
         chosen, share = majority(texts, settings.vote_pattern)
     reasoning = [answer.reasoning_tokens for answer in answers]
     return Response(
-        output=texts[chosen],
+        output=said[chosen].output,
+        tool_calls=said[chosen].tool_calls,
         confidence=share,
         input_tokens=len(asked.jobs[0].prompt),
         output_tokens=len(log_probs),
@@ -129,6 +142,14 @@ def answered(asked: Writing, written: Sequence[Written], start: float) -> Respon
         samples=texts if len(texts) > 1 else None,
         timing=_alone(written, start),
     )
+
+
+def _said(text: str, form: ToolFormat | None) -> Response:
+    """The text, without the tool calls in it where tools were offered, and the calls."""
+    if form is None:
+        return Response(output=text)
+    rest, calls = read_calls(text, form)
+    return Response(output=rest, tool_calls=calls)
 
 
 def _alone(written: Sequence[Written], start: float) -> Timing:
