@@ -192,10 +192,13 @@ def _rows(run: RunDirectory, student: str, pairs: pd.DataFrame | None) -> pd.Dat
 
 
 def _side(run: RunDirectory, rows: pd.DataFrame, side: str, entry: ModelEntry) -> _Side | None:
+    """A configured price comes before costs that kdeval worked out from a price at the time."""
     recorded = rows[f"{side}_cost_usd"].to_numpy(dtype=float)
-    if len(recorded) and not np.isnan(recorded).all():
-        return _Side(values=recorded, basis="recorded costs")
     price = entry.price or {}
+    priced_by_us = bool(price) and entry.price_source is not None
+    if len(recorded) and not np.isnan(recorded).all() and not priced_by_us:
+        source = f" by {entry.price_source}" if entry.price_source else ""
+        return _Side(values=recorded, basis=f"recorded costs{source}")
     if "usd_per_million_input_tokens" in price:
         values = (
             rows[f"{side}_input_tokens"].to_numpy(dtype=float)

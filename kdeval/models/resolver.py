@@ -22,7 +22,7 @@ from kdeval.config.schema import (
     RecordedModelConfig,
     SequenceClassifierConfig,
 )
-from kdeval.errors import KdevalError, MissingExtraError, ModelError
+from kdeval.errors import ConfigError, KdevalError, MissingExtraError, ModelError
 from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import (
     METHODS,
@@ -37,6 +37,7 @@ from kdeval.models.protocols import (
 )
 from kdeval.models.ranking import RankedEmbedder
 from kdeval.records import Kind
+from kdeval.store.export_file import is_export
 from kdeval.store.fingerprints import value_digest
 
 __all__ = ["build_model", "require_capability", "stored_fingerprint"]
@@ -68,9 +69,7 @@ def build_model(config: Any, *, search: Sequence[Path] = (), price: Price | None
             dependency is missing.
     """
     if isinstance(config, RecordedModelConfig):
-        from kdeval.models.recorded import RecordedModel
-
-        return RecordedModel.from_config(config)
+        return _recorded(config)
     if isinstance(config, EchoModelConfig):
         from kdeval.models.echo import EchoModel
 
@@ -94,7 +93,7 @@ def require_capability(name: str, model: Model, kind: Kind, suite: str) -> None:
     if not isinstance(model, protocol):
         raise ModelError(
             f"{name}: {type(model).__name__} has no method {METHODS[kind]}(), which the "
-            f"{kind} suite {suite!r} needs"
+            f"{kind} suite {suite!r} needs{_why_not(model)}"
         )
     if isinstance(model, Ensemble):
         problem = model.problem(kind)
@@ -102,6 +101,11 @@ def require_capability(name: str, model: Model, kind: Kind, suite: str) -> None:
             raise ModelError(f"{name}: suite {suite!r}: {problem}")
         for member, inner in model.members.items():
             require_capability(f"{name}, member {member}", inner, kind, suite)
+
+
+def _why_not(model: Model) -> str:
+    reason = getattr(model, "unable", None)
+    return f": {reason}" if isinstance(reason, str) else ""
 
 
 def stored_fingerprint(config: Any, model: Model, search: Sequence[Path] = ()) -> str:
@@ -117,6 +121,21 @@ def stored_fingerprint(config: Any, model: Model, search: Sequence[Path] = ()) -
     if isinstance(options.get("path"), str) and search:
         options["path"] = os.path.relpath(options["path"], search[0])
     return value_digest([config.type, options, model.fingerprint])
+
+
+def _recorded(config: RecordedModelConfig) -> Model:
+    path = Path(config.path)
+    if config.columns is None:
+        from kdeval.models.exported import ExportedModel
+
+        return ExportedModel(path, suite=config.suite)
+    if is_export(path):
+        raise ConfigError(
+            f"{config.name}: {path}: leave out `columns`: a file of `kdeval export` needs none"
+        )
+    from kdeval.models.recorded import RecordedModel
+
+    return RecordedModel(path, columns=config.columns, suite=config.suite)
 
 
 def _ensemble(config: EnsembleConfig, search: Sequence[Path]) -> Ensemble:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from kdeval.config.schema import (
+    ApiModelConfig,
     CausalLMConfig,
     CustomModel,
     EchoModelConfig,
@@ -111,6 +112,8 @@ def _made(
             )
             for k in range(1, repeats + 1)
         ]
+    if isinstance(config, ApiModelConfig):
+        return "an API sees to that itself: it is only asked again"
     if condition == "batch_size":
         return [_batch_size(config, model)]
     if condition == "seed":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 from kdeval.errors import BudgetError
 
 __all__ = ["Budget"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kdeval.config.api_models import ApiModelConfig
+from kdeval.errors import ModelError
 from kdeval.models.api.deciding import decision_prompt
 from kdeval.models.protocols import Request
 
@@ -18,9 +19,10 @@ def chat_parameters(request: Request, config: ApiModelConfig) -> dict[str, Any]:
 
     Raises:
         ValueError: the request cannot be put to a chat API.
+        ModelError: its suite cannot.
     """
     if request.image is not None:
-        raise ValueError("type: api reads text, no images")
+        raise ModelError(f"{config.name}: type: api reads text, no images")
     settings = config.generation
     found: dict[str, Any] = {
         "model": config.model,

@@ -14,7 +14,8 @@ from kdeval.errors import KdevalError, ModelError
 from kdeval.models.api.backoff import Backoff
 from kdeval.models.api.budget import Budget
 from kdeval.models.api.failures import AttemptError
-from kdeval.models.api.pacing import Pacing
+from kdeval.models.api.halting import Halt
+from kdeval.models.api.pacing import Limits, Pacing
 from kdeval.models.api.prices import RequestPrice
 from kdeval.models.api.reply import ChatReply
 
@@ -73,24 +74,22 @@ class ChatClient:
         transport: Transport,
         *,
         backoff: Backoff,
-        pacing: Pacing,
+        limits: Limits,
         budget: Budget,
         price: RequestPrice | None,
-        max_concurrency: int,
         clock: Clock,
     ) -> None:
         self._name = name
         self._transport = transport
         self._backoff = backoff
-        self._pacing = pacing
         self._budget = budget
         self._price = price
-        self._places = asyncio.Semaphore(max_concurrency)
+        self._places = asyncio.Semaphore(limits.max_concurrency)
         self._clock = clock
-        self._stopped: KdevalError | None = None
+        self._halt = Halt(clock.sleep)
+        self._pacing = Pacing(limits, clock=clock.now, sleep=self._halt.sleep)
         self._answered = 0
         self._refused = 0
-        self.retried = 0
 
     async def ask(self, parameters: Mapping[str, Any]) -> Outcome:
         """The outcome of one request.
@@ -131,18 +130,22 @@ class ChatClient:
                 self._budget.settle(most, None, billed=True)
                 raise
             cost = self._paid(reply, most, size)
-            self.retried += failed > 0
             return Outcome(
                 reply=reply, queue_s=sent_at - asked_at, attempts=failed + 1, cost_usd=cost
             )
 
     async def _reserve(self, most: float | None) -> None:
-        self._check()
+        """Reserves that much money, unless everything stops.
+
+        Raises:
+            BudgetError: it may not be spent.
+        """
+        self._halt.check()
         try:
             await self._budget.reserve(most)
         except KdevalError as error:
-            self._stopped = self._stopped or error
-        self._check()
+            self._halt.call(error)
+        self._halt.check()
 
     def _paid(self, reply: ChatReply, most: float | None, size: _Size) -> float | None:
         """What the reply cost, counted; and what its headers and tokens say of the next ones."""
@@ -158,23 +161,14 @@ class ChatClient:
     async def _wait_or_give_up(
         self, error: AttemptError, failed: int, first_at: float
     ) -> str | None:
-        """None after a wait; else why the request is given up."""
-        if error.remedy == "stop the run":
-            self._stop(f"{self._name}: {error.reason}")
+        """None after a wait; else why the request is given up.
+
+        Raises:
+            ModelError: every other request would fail too.
+        """
+        self._halt_for(error)
         if error.remedy == "give up":
-            self._refused += error.refused
-            if not self._answered and self._refused >= _REFUSALS:
-                self._stop(
-                    f"{self._name}: the API refused the first {self._refused} requests, the last "
-                    f"one with: {error.reason}"
-                )
             return error.reason
-        if error.wait_s is not None and error.wait_s > self._backoff.total_s:
-            self._stop(
-                f"{self._name}: the API asks to wait {error.wait_s:,.0f} s, longer than "
-                f"retries.total_s of {self._backoff.total_s:g} s; the same command goes on later "
-                f"({error.reason})"
-            )
         elapsed = self._clock.now() - first_at
         wait = self._backoff.wait_s(failed, elapsed, asked_s=error.wait_s, rng=self._clock.rng)
         if wait is None:
@@ -182,16 +176,28 @@ class ChatClient:
             return f"given up after {failed} {times} in {elapsed:.0f} s: {error.reason}"
         if error.limited:
             self._pacing.pause(wait)
-        await self._clock.sleep(wait)
+        await self._halt.sleep(wait)
         return None
 
-    def _stop(self, reason: str) -> None:
-        self._stopped = self._stopped or ModelError(reason)
-        self._check()
-
-    def _check(self) -> None:
-        if self._stopped is not None:
-            raise self._stopped
+    def _halt_for(self, error: AttemptError) -> None:
+        """Stops everything where the failure is not of this request alone."""
+        reason = None
+        if error.remedy == "stop the run":
+            reason = error.reason
+        self._refused += error.refused
+        if error.refused and not self._answered and self._refused >= _REFUSALS:
+            reason = (
+                f"the API refused the first {self._refused} requests, the last one with: "
+                f"{error.reason}"
+            )
+        longest = self._backoff.total_s
+        if error.remedy == "retry" and error.wait_s is not None and error.wait_s > longest:
+            reason = (
+                f"the API asks to wait {error.wait_s:,.0f} s, longer than retries.total_s of "
+                f"{longest:g} s; the same command goes on later ({error.reason})"
+            )
+        if reason is not None:
+            self._halt.call(ModelError(f"{self._name}: {reason}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from kdeval.models.api.chat import chat_parameters
 from kdeval.models.api.client import ChatClient, Clock, Outcome
 from kdeval.models.api.event_loop import EventLoopThread
 from kdeval.models.api.identity import alias_note, expiry_period, served_from
-from kdeval.models.api.pacing import Pacing
+from kdeval.models.api.pacing import Limits
 from kdeval.models.api.prices import price_of
 from kdeval.models.api.reply import as_response
 from kdeval.models.api.transport import Endpoint, LitellmTransport
@@ -43,6 +43,8 @@ class ApiModel:
     """
 
     batch_size = 1
+    unable = "a chat API tells no log-likelihood of a given text, and ranks no documents"
+    """Why it answers no other kinds of request."""
 
     def __init__(self, config: ApiModelConfig, *, price: Price | None = None) -> None:
         """Checks all that can be known without asking.
@@ -102,7 +104,7 @@ class ApiModel:
 
     @property
     def price_source(self) -> str | None:
-        """Where the price of its requests is from; None: it is not known."""
+        """Where the costs of its answers are from; None: they are not known."""
         return None if self._price is None else self._price.source
 
     @property
@@ -163,22 +165,20 @@ class ApiModel:
             if reply.model:
                 self._served[reply.model] += 1
             if reply.refusal:
-                self._seen["answers are refusals"] += 1
+                self._seen["refusals of the model among its answers"] += 1
             if reply.withheld:
-                self._seen["answers were withheld by the provider's content filter"] += 1
+                self._seen["of its answers withheld by the provider's content filter"] += 1
             if outcome.attempts > 1:
-                self._seen["answers took more than one attempt"] += 1
+                self._seen["of its answers took more than one attempt"] += 1
 
     def _spent_note(self) -> str:
         budget = self.budget
-        if not budget.paid_usd and not budget.unclear_usd:
+        if not budget.spent_usd:
             return ""
-        text = f"${budget.paid_usd:.4f} paid now ({self.price_source})"
+        text = f"${budget.spent_usd:.4f} spent for this run, by {self.price_source}"
         if budget.unclear_usd:
-            text += f", and up to ${budget.unclear_usd:.4f} for requests whose answer was lost"
-        if budget.cap_usd is not None:
-            text += f"; ${budget.spent_usd:.4f} of budget_usd {budget.cap_usd:g} in all"
-        return text
+            text += f", of it up to ${budget.unclear_usd:.4f} for requests whose answer was lost"
+        return text if budget.cap_usd is None else f"{text}; budget_usd is {budget.cap_usd:g}"
 
     @property
     def _client(self) -> ChatClient:
@@ -187,7 +187,7 @@ class ApiModel:
 
     @cached_property
     def _built(self) -> ChatClient:
-        config, clock = self._config, Clock()
+        config = self._config
         return ChatClient(
             config.name,
             LitellmTransport(
@@ -200,14 +200,12 @@ class ApiModel:
                 ),
             ),
             backoff=Backoff(attempts=config.retries.attempts, total_s=config.retries.total_s),
-            pacing=Pacing(
+            limits=Limits(
+                max_concurrency=config.max_concurrency,
                 requests_per_minute=config.requests_per_minute,
                 tokens_per_minute=config.tokens_per_minute,
-                clock=clock.now,
-                sleep=clock.sleep,
             ),
             budget=self.budget,
             price=self._price,
-            max_concurrency=config.max_concurrency,
-            clock=clock,
+            clock=Clock(),
         )

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-__all__ = ["Pacing"]
+__all__ = ["Limits", "Pacing"]
 
 _MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may be asked of an API; None: as much as it takes.
+
+    Attributes:
+        max_concurrency: requests in the air at a time.
+    """
+
+    max_concurrency: int = 1
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
 
 
 class Pacing:
@@ -18,14 +32,14 @@ class Pacing:
 
     def __init__(
         self,
+        limits: Limits,
         *,
-        requests_per_minute: int | None,
-        tokens_per_minute: int | None,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
-        self._request_s = _MINUTE / requests_per_minute if requests_per_minute else 0.0
-        self._token_s = _MINUTE / tokens_per_minute if tokens_per_minute else 0.0
+        requests, tokens = limits.requests_per_minute, limits.tokens_per_minute
+        self._request_s = _MINUTE / requests if requests else 0.0
+        self._token_s = _MINUTE / tokens if tokens else 0.0
         self._clock = clock
         self._sleep = sleep
         self._next_request = 0.0

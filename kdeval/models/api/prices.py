@@ -75,14 +75,14 @@ def price_of(model: str, configured: Price | None) -> RequestPrice | None:
     if configured is None:
         return list_price(model)
     if configured.usd_per_request is not None:
-        return RequestPrice(tiers=(), usd=configured.usd_per_request, source="configured price")
+        return RequestPrice(tiers=(), usd=configured.usd_per_request, source="the configured price")
     if configured.usd_per_million_input_tokens is None:
         return None
     prices = {
         "input_cost_per_token": configured.usd_per_million_input_tokens / 1e6,
         "output_cost_per_token": (configured.usd_per_million_output_tokens or 0.0) / 1e6,
     }
-    return RequestPrice(tiers=((0, prices),), source="configured price")
+    return RequestPrice(tiers=((0, prices),), source="the configured price")
 
 
 def list_price(model: str) -> RequestPrice | None:

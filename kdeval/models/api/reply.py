@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -71,6 +71,23 @@ class ChatReply:
     between_tokens_s: float | None = None
     total_s: float | None = None
     wait_s: float | None = None
+
+    def without(self, removed: Callable[[str], str]) -> ChatReply:
+        """The same with `removed` applied to every text of it; it returns what it leaves alone."""
+        texts = (self.text, self.refusal, *(str(call) for call in self.tool_calls))
+        if all(text is None or removed(text) == text for text in texts):
+            return self
+        return replace(
+            self,
+            text=None if self.text is None else removed(self.text),
+            refusal=None if self.refusal is None else removed(self.refusal),
+            tool_calls=tuple(
+                {name: removed(value) if isinstance(value, str) else value
+                 for name, value in call.items()}
+                for call in self.tool_calls
+            ),
+            tokens=(),
+        )  # fmt: skip
 
     @property
     def withheld(self) -> bool:

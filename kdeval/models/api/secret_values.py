@@ -12,8 +12,11 @@ from urllib.parse import quote, quote_plus
 __all__ = ["SecretValues"]
 
 REMOVED = "(removed)"
-_SHORTEST = 6
-_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_SHORTEST = 8
+_NAMES = re.compile(
+    r"(?:^|_)(?:API)?(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?)(?:_ID)?(?:$|_)",
+    re.IGNORECASE,
+)
 
 
 class SecretValues:
@@ -34,6 +37,11 @@ class SecretValues:
         return cls(
             value for name, value in os.environ.items() if name == named or _NAMES.search(name)
         )
+
+    @classmethod
+    def of_variable(cls, named: str | None) -> SecretValues:
+        """That of the named variable alone."""
+        return cls([os.environ.get(named, "")] if named else [])
 
     def removed(self, text: str) -> str:
         """The text without them."""

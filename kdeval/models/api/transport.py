@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -82,6 +83,7 @@ class LitellmTransport:
                 "OpenAI-compatible server of your own write openai/NAME and give api_base"
             ) from None
         self._secrets = SecretValues.of_environment(endpoint.api_key_env)
+        self._key = SecretValues.of_variable(endpoint.api_key_env)
 
     async def send(self, parameters: Mapping[str, Any]) -> ChatReply:
         """The whole reply.
@@ -91,7 +93,7 @@ class LitellmTransport:
         """
         try:
             async with asyncio.timeout(self._endpoint.timeout_s):
-                return await self._reply(parameters)
+                reply = await self._reply(parameters)
         except AttemptError as failed:
             failed.reason = self._clean(failed.reason)
             raise
@@ -101,6 +103,7 @@ class LitellmTransport:
             ) from None
         except Exception as error:
             raise self._failure(error) from None
+        return reply.without(self._key.removed)
 
     async def _reply(self, parameters: Mapping[str, Any]) -> ChatReply:
         start = time.perf_counter()
@@ -197,6 +200,7 @@ def load_litellm() -> Any:
     litellm.disable_streaming_logging = True
     for names in _CALLBACKS:
         setattr(litellm, names, [])
+    warnings.filterwarnings("ignore", message="coroutine '[A-Za-z]+.acompletion' was never")
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "httpx", "openai"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL + 1)
