@@ -103,7 +103,7 @@ def sample_of(
     """
     task, entry = suite.tasks[document.task], document.entry
     choices = choices_of(suite, document.task, entry)
-    content = f"{entry['doc_hash']}\0{entry['target_hash']}\0{settings}"
+    content = "\0".join((document.task, entry["doc_hash"], entry["target_hash"], settings))
     return Sample(
         id=str(document.number) if len(suite.tasks) == 1 else f"{document.task}/{document.number}",
         suite=suite.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import Any
 
 from kdeval.benchmarks.answers import answer
 from kdeval.benchmarks.documents import Document, choices_of, cluster_keys, kind_of, sample_of
@@ -209,7 +210,7 @@ class _Suite:
             settings=settings,
             tasks={
                 name: BenchmarkTask(
-                    version=None if task.VERSION is None else str(task.VERSION),
+                    version=_version(task),
                     num_fewshot=int(task.get_config("num_fewshot") or 0),
                     documents=counts.count(name),
                     documents_in_all=documents_in_all(task),
@@ -246,6 +247,11 @@ def _by_place(suite: TaskSuite, log: ModelLog) -> dict[_Place, dict[str, Entry]]
 def _content(entries: Mapping[str, Entry]) -> tuple[str, str]:
     entry = next(iter(entries.values()))
     return entry["doc_hash"], entry["target_hash"]
+
+
+def _version(task: Any) -> str | None:
+    """The task's own; lm-eval calls a task file that says none "Yaml"."""
+    return None if task.VERSION in (None, "Yaml") else str(task.VERSION)
 
 
 def _score(metric: LoggedMetric, entry: Entry | None, asked: Asked) -> Score:

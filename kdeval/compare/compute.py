@@ -267,7 +267,8 @@ def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ..
     looked = looks_note(run)
     if looked is not None:
         notes.append(looked)
-    if alone := [suite.name for suite in run.manifest.suites if not suite.clustered]:
+    files = [suite for suite in run.manifest.suites if suite.benchmark is None]
+    if alone := [suite.name for suite in files if not suite.clustered]:
         notes.append(
             f"{', '.join(alone)}: every sample counts as independent. If samples share documents, "
             "conversations or templates, set `cluster` in the suite: intervals are too narrow "

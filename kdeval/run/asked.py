@@ -78,13 +78,13 @@ class Asked:
             elsewhere=merged,
         )  # fmt: skip
 
+    def of(self, name: str) -> list[list[KeyedRequest]]:
+        """That model's requests, part by part."""
+        return [keyed for (model, _), keyed in self.keys.items() if model == name]
+
     def failures(self, name: str) -> Counter[str]:
         """Reasons of the failed requests of that model, with how many samples each struck."""
         failed = self.errors[name]
         return Counter(
-            failed[item.key]
-            for (model, _), keyed in self.keys.items()
-            if model == name
-            for item in keyed
-            if item.key in failed
+            failed[item.key] for keyed in self.of(name) for item in keyed if item.key in failed
         )

@@ -16,6 +16,7 @@ from kdeval.run.runner import Asked, RunInputs, ask_models, prepare, write_run
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import ModelEntry, RunDirectory
 from kdeval.workflows.answers import open_answers
+from kdeval.workflows.benchmarks import refuse_benchmarks
 from kdeval.workflows.evaluate import open_run_directory, refuse_looks
 
 __all__ = ["CheckpointRecorder"]
@@ -90,6 +91,7 @@ class CheckpointRecorder:
 
         Raises:
             ConfigError: no student has that name, or a series has it as a member or as its name.
+            UsageError: the configuration names lm-eval tasks.
         """
         names = [item.name for item in config.students]
         if student not in names:
@@ -102,6 +104,7 @@ class CheckpointRecorder:
                     f"series {series.name!r}: checkpoints of {student!r} are recorded in a series "
                     f"of their own, called {student!r}: leave it out"
                 )
+        refuse_benchmarks(config, "a callback in training")
         self.out = out
         self.template = next(item for item in config.students if item.name == student)
         self._config = config

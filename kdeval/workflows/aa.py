@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from rich.console import Console
 
@@ -21,12 +21,19 @@ from kdeval.models.variants import CONDITIONS, Condition, NotVaried, Rebatched, 
 from kdeval.records import RunHeader
 from kdeval.report.noise_file import noise_floor_file, write_noise_floor
 from kdeval.report.noise_terminal import noise_renderables
-from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
+from kdeval.run.asked import Asked
+from kdeval.run.cluster import Cluster, executor_on
+from kdeval.run.runner import Progress, RunInputs, ask_models, prepare, write_run
 from kdeval.store.fingerprints import value_digest
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import RunDirectory
 from kdeval.workflows.answers import cache_lines, cache_problems, open_answers
+from kdeval.workflows.benchmarks import BenchmarkPart, benchmark_part, prepare_benchmarks
 from kdeval.workflows.evaluate import open_run_directory
+
+if TYPE_CHECKING:
+    from kdeval.benchmarks.marked import ModelAnswers
+    from kdeval.benchmarks.run import Benchmarks
 
 __all__ = ["SelfCompared", "compare_with_itself"]
 
@@ -73,6 +80,7 @@ def compare_with_itself(
     repeats: int = 1,
     limit: int | None = None,
     progress: Progress,
+    cluster: Cluster | None = None,
 ) -> SelfCompared:
     """The noise floor of one model of `config`, or of all.
 
@@ -88,6 +96,7 @@ def compare_with_itself(
         repeats: how often it is asked again, and with how many other seeds.
         limit: at most so many samples a suite, the same that `kdeval run --limit` takes.
         progress: called with (stage, done, total).
+        cluster: where models are asked; None: in this process.
 
     Raises:
         UsageError: there is no such model, or it cannot be put under a condition of `vary`.
@@ -113,7 +122,7 @@ def compare_with_itself(
     floors, files, asked = [], [], 0
     with open_answers(config, out) as store:
         for plan in plans:
-            floor, count = _measure(plan, store, out, search, progress)
+            floor, count = _measure(plan, store, out, progress, cluster)
             floors.append(floor)
             files.append(noise_floor_file(out, floor.model))
             asked += count
@@ -130,6 +139,7 @@ def compare_with_itself(
 class _Plan:
     item: ModelConfig
     inputs: RunInputs
+    benchmarks: Benchmarks | None
     variants: tuple[Variant, ...]
     not_varied: tuple[NotVaried, ...]
 
@@ -166,7 +176,9 @@ def _plan(
         }
     )
     inputs = prepare(alone, limit=limit, search=search)
+    benchmarks = prepare_benchmarks(inputs)
     kinds = [suite.kind for suite in inputs.suites]
+    kinds += () if benchmarks is None else benchmarks.kinds.values()
     variants, not_varied = variants_of(
         item, inputs.models[item.name], kinds, vary or CONDITIONS, repeats=repeats
     )
@@ -175,25 +187,28 @@ def _plan(
         not_varied += (
             NotVaried(condition="repeat", reason="left out: another seed draws anew, as it would"),
         )
-    return _Plan(item=item, inputs=inputs, variants=variants, not_varied=not_varied)
+    return _Plan(
+        item=item, inputs=inputs, benchmarks=benchmarks, variants=variants, not_varied=not_varied
+    )
 
 
 def _measure(
-    plan: _Plan, store: PredictionStore, out: Path, search: Sequence[Path], progress: Progress
+    plan: _Plan, store: PredictionStore, out: Path, progress: Progress, cluster: Cluster | None
 ) -> tuple[NoiseFloor, int]:
     """The floor, written; and how many requests were asked for it."""
-    inputs, asked = _ask_all(plan, store, search, progress)
+    inputs, part = _ask_all(plan, store, progress, cluster)
+    asked = part.asked
     silent = [
         name
-        for name, count in ((name, asked.failures(name).total()) for name in inputs.models)
-        if count == sum(len(suite.samples) for suite in inputs.suites)
+        for name in inputs.models
+        if asked.failures(name).total() == sum(map(len, asked.of(name)))
     ]
     if silent:
         reason = asked.failures(silent[0]).most_common(1)[0][0]
         raise ModelError(f"{silent[0]}: not one request was answered: {reason}")
     folder = noise_floor_file(out, plan.item.name).with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
-    write_run(inputs, asked, store, folder)
+    write_run(inputs, asked, store, folder, part.scored)
     done = RunDirectory.open(folder)
     notes = () if asked.asked[plan.item.name] else _elsewhere(out, done.manifest.header)
     floor = noise_floor(done, plan.variants, plan.not_varied, notes)
@@ -216,9 +231,9 @@ def _elsewhere(out: Path, here: RunHeader) -> tuple[str, ...]:
 
 
 def _ask_all(
-    plan: _Plan, store: PredictionStore, search: Sequence[Path], progress: Progress
-) -> tuple[RunInputs, Asked]:
-    """The run whose students are the model under each condition.
+    plan: _Plan, store: PredictionStore, progress: Progress, cluster: Cluster | None
+) -> tuple[RunInputs, BenchmarkPart]:
+    """The run whose students are the model under each condition, with lm-eval's tasks.
 
     One set of weights is in memory at a time: a condition that needs other settings builds the
     model anew, after those that do not.
@@ -238,6 +253,7 @@ def _ask_all(
     )
     described: dict[str, Model] = {}
     parts: list[Asked] = []
+    answers: dict[str, ModelAnswers] = {}
     as_it_is = [name for name, variant in names.items() if not variant.settings]
     rebuilt = [name for name, variant in names.items() if variant.settings]
     model: Model | None = plan.inputs.models.pop(own)
@@ -245,13 +261,21 @@ def _ask_all(
         if name in rebuilt:
             model = None
             gc.collect()
-            model = build_model(plan.item.model_copy(update=names[name].settings), search=search)
+            varied = plan.item.model_copy(update=names[name].settings)
+            model = build_model(varied, search=inputs.search)
         asked_as = _rebatched(model, names.get(name))
-        parts.append(ask_models(replace(inputs, models={name: asked_as}), store, progress=progress))
+        alone = replace(inputs, models={name: asked_as})
+        executor = executor_on(cluster, alone)
+        parts.append(ask_models(alone, store, progress=progress, executor=executor))
+        if plan.benchmarks is not None:
+            found = plan.benchmarks.ask(alone, store, progress=progress, executor=executor)
+            parts.append(found.asked)
+            answers |= found.answers
         described[name] = cast("Model", _description(asked_as))
-        del asked_as
+        del asked_as, alone, executor
     in_order = {name: described[name] for name in inputs.fingerprints}
-    return replace(inputs, models=in_order), _together(parts)
+    asked = Asked.together(parts)
+    return replace(inputs, models=in_order), benchmark_part(plan.benchmarks, inputs, asked, answers)
 
 
 def _fingerprint(plan: _Plan, variant: Variant) -> str:
@@ -272,12 +296,3 @@ def _rebatched(model: Model | None, variant: Variant | None) -> Model:
 def _description(model: Model) -> SimpleNamespace:
     """What the manifest says of a model, without its weights."""
     return SimpleNamespace(**{name: getattr(model, name, None) for name in _DESCRIPTION})
-
-
-def _together(parts: Sequence[Asked]) -> Asked:
-    return Asked(
-        keys={key: value for part in parts for key, value in part.keys.items()},
-        cached={key: value for part in parts for key, value in part.cached.items()},
-        asked={key: value for part in parts for key, value in part.asked.items()},
-        errors={key: value for part in parts for key, value in part.errors.items()},
-    )

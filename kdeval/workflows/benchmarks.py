@@ -18,9 +18,16 @@ from kdeval.run.scored import ScoredSuite
 from kdeval.store.predictions import PredictionStore
 
 if TYPE_CHECKING:
+    from kdeval.benchmarks.marked import ModelAnswers
     from kdeval.benchmarks.run import Benchmarks
 
-__all__ = ["BenchmarkPart", "ask_benchmarks", "prepare_benchmarks", "refuse_benchmarks"]
+__all__ = [
+    "BenchmarkPart",
+    "ask_benchmarks",
+    "benchmark_part",
+    "prepare_benchmarks",
+    "refuse_benchmarks",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +107,32 @@ def ask_benchmarks(
     if benchmarks is None:
         return BenchmarkPart(asked=asked)
     found = benchmarks.ask(inputs, store, progress=progress, executor=executor)
-    scored = benchmarks.scored(
-        found.answers, teacher=inputs.config.teacher.name, known=_metrics(inputs)
+    return benchmark_part(
+        benchmarks, inputs, Asked.together([asked, found.asked]), found.answers, found.requests
     )
-    return BenchmarkPart(
-        asked=Asked.together([asked, found.asked]), scored=scored, requests=found.requests
-    )
+
+
+def benchmark_part(
+    benchmarks: Benchmarks | None,
+    inputs: RunInputs,
+    asked: Asked,
+    answers: Mapping[str, ModelAnswers],
+    requests: tuple[Request, ...] = (),
+) -> BenchmarkPart:
+    """What has been asked, scored: the tasks as suites of the run.
+
+    Args:
+        benchmarks: the tasks; None: there are none.
+        inputs: the run.
+        asked: all that was asked, tasks included.
+        answers: of every model to the tasks.
+        requests: what the teacher was asked of them.
+    """
+    if benchmarks is None:
+        return BenchmarkPart(asked=asked)
+    teacher = inputs.config.teacher.name
+    scored = benchmarks.scored(answers, teacher=teacher, known=_metrics(inputs))
+    return BenchmarkPart(asked=asked, scored=scored, requests=requests)
 
 
 def refuse_benchmarks(config: RunConfig, what: str) -> None:

@@ -48,7 +48,11 @@ def _differences(config: RunConfig, earlier: RunManifest) -> Iterable[str]:
     if gone:
         yield f"with the {_plural('student', gone)} {', '.join(gone)}"
     suites = {load_yaml_model(path, SuiteConfig).name for path in config.suites}
-    gone = [entry.name for entry in earlier.suites if entry.name not in suites]
+    gone = [
+        entry.name
+        for entry in earlier.suites
+        if entry.name not in suites and not (entry.benchmark and config.lm_eval)
+    ]
     if gone:
         yield f"with the {_plural('suite', gone)} {', '.join(gone)}"
 

@@ -6,25 +6,25 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from kdeval.compare.off_label import off_label_lines
-from kdeval.config.schema import LatencyProbe, RunConfig
+from kdeval.config.schema import RunConfig
 from kdeval.errors import RunError, UsageError
-from kdeval.latency.probe import probe, probe_is_current
-from kdeval.run.requests import as_request
+from kdeval.run.cluster import Cluster, executor_on
 from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
 from kdeval.store.hidden import HIDDEN_FILES
 from kdeval.store.looks import LOOKS_FILE, read_looks
 from kdeval.store.predictions import writer_lock
 from kdeval.store.run_directory import RunDirectory
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
-from kdeval.workflows.answers import cache_lines, cache_problems, open_answers, probe_spared
+from kdeval.workflows.answers import cache_lines, cache_problems, open_answers
+from kdeval.workflows.benchmarks import ask_benchmarks, prepare_benchmarks
 from kdeval.workflows.hidden_states import check_hidden_states, run_hidden_states
+from kdeval.workflows.probing import probe_latency
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
-__all__ = ["Evaluated", "evaluate", "model_notes", "open_run_directory", "probe_latency"]
+__all__ = ["Evaluated", "evaluate", "model_notes", "open_run_directory"]
 
 _OWN_FILES = (
     "run.json",
@@ -67,9 +67,12 @@ class Evaluated:
         """A line a model: what was asked, what was known before, what failed and why."""
         lines = []
         recorded = {entry.name for entry in self.run.manifest.models if entry.type == "recorded"}
+        workers = {entry.name: entry.workers for entry in self.run.manifest.models}
         for name, asked in self.asked.items():
             failed = self.failures[name]
             line = f"{name}: {max(0, asked - failed.total())} answered now"
+            if workers.get(name):
+                line += f" by {workers[name]} worker{'s' if workers[name] != 1 else ''}"
             if self.cached[name]:
                 line += f", {self.cached[name]} known from before"
             if failed:
@@ -109,6 +112,7 @@ def evaluate(
     limit: int | None = None,
     fresh: bool = False,
     progress: Progress = _silent,
+    cluster: Cluster | None = None,
 ) -> Evaluated:
     """The finished run in `out`; what an earlier call there already asked is not asked again.
 
@@ -119,6 +123,8 @@ def evaluate(
         limit: at most so many samples a suite, a seeded stratified sample.
         fresh: ask everything again; the old answers are kept until that has succeeded.
         progress: called with (stage, done, total).
+        cluster: where models are asked, and released once they were; None: in this process.
+            Latency and tokens are always measured in this process.
 
     Raises:
         KdevalError: on anything the user can mend; what was asked until then is kept.
@@ -127,16 +133,24 @@ def evaluate(
         raise UsageError(f"--limit {limit}: give at least 1")
     search = [Path.cwd()] if base is None else [base, Path.cwd()]
     inputs = prepare(config, limit=limit, search=search)
+    benchmarks = prepare_benchmarks(inputs)
     warnings = (*inputs.warnings, *check_token_fidelity(inputs), *check_hidden_states(inputs))
     refuse_looks(out)
     open_run_directory(out, fresh=fresh)
     with open_answers(config, out, fresh=fresh) as store:
-        asked = ask_models(inputs, store, progress=progress)
-        spared = probe_latency(inputs, asked, out, progress)
+        executor = executor_on(cluster, inputs)
+        asked = ask_models(inputs, store, progress=progress, executor=executor)
+        added = ask_benchmarks(
+            benchmarks, inputs, asked, store, progress=progress, executor=executor
+        )
+        asked = added.asked
+        if cluster is not None:
+            cluster.release()
+        spared = probe_latency(inputs, asked, store, out, progress, added)
         run_token_fidelity(inputs, asked, store, out, progress)
         run_hidden_states(inputs, out, progress)
-        write_run(inputs, asked, store, out)
-    warnings = (*warnings, *spared, *model_notes(inputs), *cache_problems(store))
+        write_run(inputs, asked, store, out, added.scored)
+    warnings = (*warnings, *spared, *model_notes(inputs, asked), *cache_problems(store))
     done = replace(_evaluated(out, asked, warnings), cache=cache_lines(store))
     if not done.without_answer:
         (out / _BEFORE_FRESH).unlink(missing_ok=True)
@@ -167,10 +181,12 @@ def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
     )
 
 
-def model_notes(inputs: RunInputs) -> Iterator[str]:
-    """What the models say of how they computed their answers, a line each."""
+def model_notes(inputs: RunInputs, asked: Asked) -> Iterator[str]:
+    """What the models, or their workers, say of how answers were computed, a line each."""
     for name, model in inputs.models.items():
-        yield from (f"{name}: {note}" for note in getattr(model, "notes", ()))
+        there = asked.elsewhere.get(name)
+        notes = (*getattr(model, "notes", ()), *(() if there is None else there.notes))
+        yield from (f"{name}: {note}" for note in dict.fromkeys(notes))
 
 
 def open_run_directory(out: Path, *, fresh: bool = False) -> None:
@@ -193,49 +209,3 @@ def open_run_directory(out: Path, *, fresh: bool = False) -> None:
                 store.rename(out / _BEFORE_FRESH)
             for name in _OWN_FILES:
                 (out / name).unlink(missing_ok=True)
-
-
-def probe_latency(
-    inputs: RunInputs, asked: Asked, out: Path, progress: Progress
-) -> tuple[str, ...]:
-    """Measures the models that answer live, unless the same was measured before.
-
-    Returns:
-        Why it was left out, where that may surprise.
-    """
-    settings = inputs.config.latency_probe
-    file = out / "latency.parquet"
-    live = {
-        name: model
-        for name, model in inputs.models.items()
-        if not getattr(model, "answers_by_id", False)
-    }
-    measurable = inputs.config.teacher.name in live and len(live) > 1
-    if not isinstance(settings, LatencyProbe) or not measurable:
-        file.unlink(missing_ok=True)
-        return ()
-    requests = [as_request(sample) for suite in inputs.suites for sample in suite.samples]
-    described: dict[str, object] = {
-        "models": {name: inputs.fingerprints[name] for name in live},
-        "suites": {suite.name: suite.fingerprint for suite in inputs.suites},
-        "probe": settings.model_dump(),
-        "seed": inputs.config.seed,
-        "limit": inputs.limit,
-    }
-    if probe_is_current(file, described):
-        return ()
-    spared = probe_spared(inputs, asked)
-    if spared is not None:
-        file.unlink(missing_ok=True)
-        return (spared,)
-    probe(
-        live,
-        requests,
-        rounds=settings.requests,
-        warmup=settings.warmup,
-        seed=inputs.config.seed,
-        file=file,
-        settings=described,
-        progress=partial(progress, "latency"),
-    )
-    return ()

@@ -20,20 +20,23 @@ from kdeval.gate.baseline import load_baseline
 from kdeval.gate.decide import judge
 from kdeval.gate.decision import GateDecision
 from kdeval.gate.policy import GatePolicy, load_policy
+from kdeval.run.cluster import Cluster, executor_on
+from kdeval.run.executor import Executor
 from kdeval.run.look_plan import LookPlan
 from kdeval.run.runner import Asked, Progress, ask_models, prepare, write_run
 from kdeval.store.looks import LookKind, LookTaken, write_looks
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import RunDirectory
 from kdeval.workflows.answers import cache_lines, cache_problems, open_answers
+from kdeval.workflows.benchmarks import refuse_benchmarks
 from kdeval.workflows.evaluate import (
     Evaluated,
     model_notes,
     open_run_directory,
-    probe_latency,
 )
 from kdeval.workflows.hidden_states import check_hidden_states, run_hidden_states
 from kdeval.workflows.planned_looks import Question, planned_looks
+from kdeval.workflows.probing import probe_latency
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
 __all__ = ["LookReport", "UntilDecided", "ask_until_decided"]
@@ -89,6 +92,7 @@ def ask_until_decided(
     looks: int = 5,
     baseline: Path | None = None,
     progress: Progress = lambda stage, done, total: None,
+    cluster: Cluster | None = None,
     tell: Callable[[LookReport], None] = lambda report: None,
 ) -> UntilDecided:
     """The run in `out`, asked look by look until every rule has passed or one has failed.
@@ -106,6 +110,7 @@ def ask_until_decided(
         baseline: what a `baseline_difference` is measured against.
         progress: called with (stage, done, total).
         tell: called after each look.
+        cluster: where models are asked; None: in this process. Latency is measured here.
 
     Raises:
         RunError: `out` holds another run, or looks that were taken for something else.
@@ -117,6 +122,7 @@ def ask_until_decided(
             "same command, over all samples in an order fixed now; to ask fewer, give the suite a "
             "smaller data file and add to it later"
         )
+    refuse_benchmarks(config, "--until-decided")
     rules = load_policy(policy)
     if baseline is None and any(rule.metric in _AGAINST_BASELINE for rule in rules.rules):
         raise UsageError(f"{policy}: a rule compares with a baseline: name it with --baseline")
@@ -138,6 +144,8 @@ def ask_until_decided(
             out=out,
             store=store,
             progress=progress,
+            cluster=cluster,
+            executor=executor_on(cluster, inputs),
             tally=_Tally(
                 asked=dict.fromkeys(inputs.models, 0), now={name: set() for name in inputs.models}
             ),
@@ -160,6 +168,8 @@ class _Asking:
     out: Path
     store: PredictionStore
     progress: Progress
+    cluster: Cluster | None
+    executor: Executor
     tally: _Tally
     spared: tuple[str, ...] = ()
 
@@ -204,9 +214,13 @@ class _Asking:
     def _ask(self, look: int) -> RunDirectory:
         """The run of that look, whole on disk."""
         inputs = self.plan.at(look)
-        asked = self.tally.count(ask_models(inputs, self.store, progress=self.progress))
+        asked = self.tally.count(
+            ask_models(inputs, self.store, progress=self.progress, executor=self.executor)
+        )
         if not self.plan.looks.taken:
-            self.spared = probe_latency(inputs, asked, self.out, self.progress)
+            if self.cluster is not None:
+                self.cluster.release()
+            self.spared = probe_latency(inputs, asked, self.store, self.out, self.progress)
         write_run(inputs, asked, self.store, self.out)
         run = RunDirectory.open(self.out)
         dead = [m.name for m in run.manifest.models if m.requests and m.errors == m.requests]
@@ -244,7 +258,7 @@ class _Asking:
             warnings=(
                 *self.plan.inputs.warnings,
                 *self.spared,
-                *model_notes(self.plan.inputs),
+                *model_notes(self.plan.inputs, asked),
                 *off_label_lines(run),
             ),
         )
