@@ -238,6 +238,7 @@ class Response:
         truncated: the output ended because no more tokens were allowed.
         samples: every answer where one prompt was answered several times, `output` included.
         cost_usd: what this response cost when it was made.
+        marks: score by metric, of an exported answer that comes without its text.
         error: why there is no answer: an infrastructure failure, never a wrong answer.
     """
 
@@ -256,6 +257,7 @@ class Response:
     samples: tuple[str, ...] | None = None
     timing: Timing | None = None
     cost_usd: float | None = None
+    marks: Mapping[str, Score] | None = None
     error: str | None = None
 
     @property

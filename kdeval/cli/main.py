@@ -14,6 +14,7 @@ from kdeval import __version__
 from kdeval.cli.aa import aa
 from kdeval.cli.cache import cache
 from kdeval.cli.demo import demo
+from kdeval.cli.export import export
 from kdeval.cli.gate import gate
 from kdeval.cli.lm_eval import lm_eval
 from kdeval.cli.plan import plan
@@ -44,7 +45,7 @@ def cli() -> None:
     """
 
 
-for _command in (plan, run, aa, report, gate, route, demo, schema, cache, lm_eval):
+for _command in (plan, run, aa, report, gate, route, demo, schema, cache, lm_eval, export):
     cli.add_command(_command)
 
 

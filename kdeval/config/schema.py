@@ -113,7 +113,9 @@ class RecordedModelConfig(Named):
 
     type: Literal["recorded"]
     path: str
-    columns: RecordedColumnsConfig
+    columns: RecordedColumnsConfig | None = Field(
+        None, description="required, except of a file of `kdeval export`"
+    )
     suite: str | None = Field(None, description="the one suite it answers; default: all")
 
 

@@ -58,6 +58,7 @@ class RecordedModel:
     @classmethod
     def from_config(cls, config: RecordedModelConfig) -> RecordedModel:
         """The model that a run's configuration describes."""
+        assert config.columns is not None
         return cls(Path(config.path), columns=config.columns, suite=config.suite)
 
     @property

@@ -31,4 +31,7 @@ def mark(scorer: Scorer, sample: Sample, response: Response) -> Score:
     """The score, or none with the reason where the request itself failed."""
     if response.error is not None:
         return Score(scorer=scorer.metric.name, value=None, reason="the request failed")
+    if response.marks is not None:
+        absent = Score(scorer=scorer.metric.name, value=None, reason="exported without its text")
+        return response.marks.get(scorer.metric.name, absent)
     return scorer.score(sample, response)

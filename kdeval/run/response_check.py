@@ -72,6 +72,8 @@ def _problem(request: Request, response: Response) -> str | None:
         isinstance(calls, tuple) and all(isinstance(call, ToolCall) for call in calls)
     ):
         return f"tool_calls must be a tuple of ToolCall, got {calls!r:.80}"
+    if response.marks is not None:
+        return _number_problem(response)
     if response.output is None and response.score is None and calls is None:
         return "a response needs an output, or an error that says why there is none"
     if response.output is not None and not isinstance(response.output, str):

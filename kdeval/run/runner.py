@@ -12,6 +12,7 @@ from kdeval.config.schema import RunConfig
 from kdeval.config.yaml_file import as_plain
 from kdeval.errors import DataError, UsageError
 from kdeval.models.ensemble import Ensemble
+from kdeval.models.exported import ExportedModel
 from kdeval.models.protocols import Model
 from kdeval.models.recorded import RecordedModel
 from kdeval.models.resolver import build_model, require_capability, stored_fingerprint
@@ -19,6 +20,7 @@ from kdeval.records import Metric, Prediction, Response, Sample, Score, ScoredPa
 from kdeval.run.asked import Answered, Asked
 from kdeval.run.ensembles import executor_for, member_rows
 from kdeval.run.executor import Executor, LocalExecutor
+from kdeval.run.exported import asked_suite
 from kdeval.run.header import build_header
 from kdeval.run.marking import mark, require_scores
 from kdeval.run.offers import require_tools, schema_notes
@@ -128,6 +130,12 @@ def _warnings(models: dict[str, Model], suites: Sequence[Suite]) -> tuple[str, .
         for name, model in _with_members(models).items()
         if isinstance(model, RecordedModel)
         for line in model.unmatched(asked, labels)
+    ]
+    lines += [
+        f"{name}: {line}"
+        for name, model in _with_members(models).items()
+        if isinstance(model, ExportedModel)
+        for line in model.fit_to({suite.name: asked_suite(model, suite) for suite in suites})
     ]
     lines += [f"{name}: {note}" for name in models for note in schema_notes(suites, models[name])]
     return tuple(lines)

@@ -12,7 +12,8 @@ One row per (suite, sample, student, metric). Two files:
   first_token_s, between_tokens_s (no latency is written for a share of a batch's time), cost_usd,
   cached, statistics (sufficient statistics of the sample, where the metric is no mean; absent in
   older runs), samples (every answer where a prompt was answered several times), top_log_probs
-  (token to natural logarithm; both absent in older runs).
+  (token to natural logarithm; both absent in older runs), key (of the response in the run's
+  store; absent in older runs).
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ _SIDE = (
     ("samples", pa.list_(pa.string())),
     ("top_log_probs", pa.map_(pa.string(), pa.float64())),
     ("tool_calls", pa.string()),
+    ("key", pa.string()),
 )
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
@@ -174,6 +176,7 @@ def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -
         f"{side}_between_tokens_s": timing.between_tokens_s,
         f"{side}_cost_usd": response.cost_usd,
         f"{side}_cached": prediction.cached,
+        f"{side}_key": prediction.response_key,
         f"{side}_samples": None if response.samples is None else list(response.samples),
         f"{side}_top_log_probs": None
         if response.top_log_probs is None

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, fields
 from typing import Any
 
-from kdeval.records import Response, Timing, ToolCall
+from kdeval.records import Response, Score, Timing, ToolCall
 from kdeval.store.tool_calls import call_content
 
 __all__ = ["decode_response", "encode_response"]
@@ -38,6 +38,13 @@ def decode_response(body: str) -> Response:
     for name in ("samples", "greedy"):
         if name in data:
             data[name] = tuple(data[name])
+    if "marks" in data:
+        data["marks"] = {name: _score(mark) for name, mark in data["marks"].items()}
     if "tool_calls" in data:
         data["tool_calls"] = tuple(ToolCall(**call) for call in data["tool_calls"])
     return Response(**data, timing=None if timing is None else Timing(**timing))
+
+
+def _score(mark: dict[str, Any]) -> Score:
+    statistics = mark.pop("statistics", None)
+    return Score(**mark, statistics=None if statistics is None else tuple(statistics))

@@ -71,6 +71,10 @@ class Suite:
         """The closed label set; None unless it is a classification."""
         return None if self.config.labels is None else tuple(self.config.labels)
 
+    def fingerprint_over(self, contents: Mapping[str, str]) -> str:
+        """What its fingerprint would be with those samples: id to content hash, in order."""
+        return _digest(contents.items(), _specs(self.config))
+
     def limited(self, n: int, seed: int) -> Suite:
         """The suite with a stratified sample of `n`, and a fingerprint of its own."""
         return self.restricted(stratified_sample(self.samples, n, seed))
@@ -216,9 +220,13 @@ def _content_hash(sample: Sample) -> str:
 
 
 def _fingerprint(samples: Iterable[Sample], specs: Sequence[Any]) -> str:
+    return _digest(((sample.id, sample.content_hash) for sample in samples), specs)
+
+
+def _digest(contents: Iterable[tuple[str, str]], specs: Sequence[Any]) -> str:
     digest = sha256(_CANONICAL.encode(list(specs)).encode())
-    for sample in samples:
-        digest.update(f"\n{sample.id}\0{sample.content_hash}".encode("utf-8", "replace"))
+    for sample_id, content_hash in contents:
+        digest.update(f"\n{sample_id}\0{content_hash}".encode("utf-8", "replace"))
     return digest.hexdigest()
 
 
