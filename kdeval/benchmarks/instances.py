@@ -140,8 +140,9 @@ def _writing(settings: Mapping[str, Any], task: str) -> dict[str, Any]:
     given = {name: value for name, value in settings.items() if value is not None}
     until = given.pop("until", ())
     limits = [given.pop(name) for name in _LIMITS if name in given]
-    temperature = float(given.pop("temperature", 0.0))
-    if not given.pop("do_sample", temperature > 0):
+    sampled = given.pop("do_sample", None)
+    temperature = float(given.pop("temperature", 1.0 if sampled else 0.0))
+    if sampled is False:
         temperature = 0.0
     top_p, top_k = float(given.pop("top_p", 1.0)), given.pop("top_k", None)
     odd = {name: value for name, value in given.items() if _GREEDY_ANYWAY.get(name) != value}

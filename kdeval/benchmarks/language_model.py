@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +39,7 @@ FAILED_LOG_LIKELIHOOD = -700.0
 """What lm-eval gets where a request failed: exp(700), as in a perplexity, is still finite."""
 
 
+_LOGGER = logging.getLogger("lm_eval.models.kdeval")
 _LEAST_PART = {"cpu": 64, "other": 512}
 """Requests that are handed to a model at once, at least."""
 
@@ -99,6 +101,7 @@ class KdevalLM(LM):  # type: ignore[misc]
         self._ask: Ask = ask or partial(_ask_with_bar, model, name)
         self._replicate = replicate
         self._on_failure = on_failure
+        self._told: set[str] = set()
 
     @classmethod
     def create_from_arg_string(
@@ -187,6 +190,7 @@ class KdevalLM(LM):  # type: ignore[misc]
         by_index = dict(zip(order, found, strict=True))
         responses = [by_index[index] for index in range(len(questions))]
         self._remember(questions, responses)
+        self._tell()
         failed = [item.error for item in responses if item.error is not None]
         if failed and self._on_failure == "raise":
             raise ModelError(
@@ -195,13 +199,20 @@ class KdevalLM(LM):  # type: ignore[misc]
             )
         return responses
 
+    def _tell(self) -> None:
+        """Logs, as lm-eval's own models do, what is new among the model's notes."""
+        for note in getattr(self.model, "notes", ()):
+            if note not in self._told:
+                self._told.add(note)
+                _LOGGER.warning("%s: %s", self.name, note)
+
     def _require(self, kind: Kind) -> None:
         if getattr(self.model, "answers_by_id", False):
             raise ModelError(
                 f"{self.name}: recorded predictions answer the samples of a log, not lm-eval's "
                 "requests: give a model that can be asked"
             )
-        if not hasattr(type(self.model), METHODS[kind]):
+        if not hasattr(self.model, METHODS[kind]):
             what = "log-likelihoods" if kind == "loglikelihood" else "texts"
             raise ModelError(
                 f"{self.name}: {type(self.model).__name__} gives no {what}, which the task needs"

@@ -33,7 +33,7 @@ def model_from_args(args: Mapping[str, Any]) -> tuple[str, Model]:
         UsageError: they name no model.
         KdevalError: the model cannot be loaded.
     """
-    given = dict(args)
+    given = {key: value for key, value in args.items() if key != "trust_remote_code"}
     if "config" in given:
         return _configured(given)
     if "pretrained" in given:

@@ -62,6 +62,17 @@ class RawText:
         self._prefix_text = None if self._prefix is None else tokenizer.decode([self._prefix])
         self.end_text: str | None = None if eos is None else tokenizer.decode([eos])
 
+    @property
+    def note(self) -> str | None:
+        """That texts were cut; None where none was."""
+        if not self.cut:
+            return None
+        whose = "its" if self.cut == 1 else "their"
+        return (
+            f"{self.cut:,} of lm-eval's prompts lost {whose} beginning: the model takes "
+            f"{self.window:,} tokens"
+        )
+
     def tokens(
         self, asked: Iterable[tuple[str, Sequence[str]]], whole: Iterable[str] = ()
     ) -> Tokens:
