@@ -58,6 +58,6 @@ def test_a_key_in_the_file_is_refused_and_not_shown(tmp_path: Path, line: str, s
 )
 def test_what_is_wrong_is_named(tmp_path: Path, lines: list[str], said: str) -> None:
     """In the words of the file."""
-    with pytest.raises(ConfigError, match="kdeval.yaml:") as caught:
+    with pytest.raises(ConfigError, match=r"kdeval\.yaml:") as caught:
         load_config(write(tmp_path, *lines))
     assert said in str(caught.value)

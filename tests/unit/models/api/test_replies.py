@@ -69,7 +69,7 @@ def test_labels_that_differ_by_case_alone_are_told_apart() -> None:
     ],
 )
 def test_letters_and_choices_are_read_as_a_whole(text: str, output: str) -> None:
-    """A letter was asked for, so a digit means no choice, and no scorer may take it for an index."""
+    """A letter was asked for: a digit means no choice, and no scorer may take it for an index."""
     assert decided_output(choose("Paris", "Rome", "Oslo"), text) == output
 
 
@@ -92,7 +92,7 @@ def test_more_choices_than_letters_are_refused() -> None:
 
 
 def test_probabilities_of_options_add_up_what_means_the_same() -> None:
-    """ " A", "A" and "a" are one option; tokens of no option are left out, and the rest sums to 1."""
+    """With a space or in lower case it is the same letter; what is left of it all sums to 1."""
     top = {"A": math.log(0.5), " A": math.log(0.1), "b": math.log(0.2), "The": math.log(0.2)}
     found = option_log_probs(choose("Paris", "Rome"), top)
     assert found is not None
@@ -106,7 +106,7 @@ def test_an_option_that_is_not_among_the_likeliest_tokens_has_no_probability() -
 
 
 def test_a_token_that_begins_two_labels_tells_them_not_apart() -> None:
-    """ "ne" may become negative or neutral; with a trace of probability it does no harm."""
+    """Negative or neutral may begin with "ne"; with a trace of probability it does no harm."""
     clear = {"pos": math.log(0.6), "neg": math.log(0.3), "neut": math.log(0.09)}
     assert option_log_probs(classify(), {**clear, "ne": math.log(0.005)}) is not None
     assert option_log_probs(classify(), {**clear, "ne": math.log(0.3)}) is None
