@@ -151,7 +151,8 @@ def test_without_text_the_scores_are_the_same(project: Path) -> None:
     assert "number" not in text
     assert "answer is" not in text
     _evaluate(project, "ci", _recorded("big", "big.jsonl.gz"), _live("small"))
-    words = ("teacher_output", "teacher_error", "teacher_samples", "teacher_score_reason")
+    told = ("output", "tool_calls", "samples", "error", "score_reason")
+    words = [f"teacher_{name}" for name in told]
     before, after = _pairs(project / "run", *words), _pairs(project / "ci", *words)
     pd.testing.assert_frame_equal(before, after, check_exact=True)
     errors = pd.read_parquet(project / "ci" / "pairs.parquet")["teacher_error"].dropna()
