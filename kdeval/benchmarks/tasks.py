@@ -126,13 +126,19 @@ def _directories(names: Iterable[str], files: TaskFiles) -> list[str]:
 
 
 def _members(manager: TaskManager, name: str) -> Iterable[str]:
-    """What a group lists, wherever it is defined; inline definitions included."""
+    """What a group lists, wherever that is defined."""
     entry = manager.task_index.get(name)
-    listed = (entry.cfg or {}).get("task") if entry is not None else None
-    for item in listed if isinstance(listed, list) else ():
-        found = item.get("group", item.get("task")) if isinstance(item, dict) else item
-        if isinstance(found, str):
-            yield found
+    return () if entry is None else _listed((entry.cfg or {}).get("task"))
+
+
+def _listed(members: object) -> Iterable[str]:
+    """Names in a list of members, and in the groups that are written out in it."""
+    for item in members if isinstance(members, list) else ():
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            yield from (item[key] for key in ("group", "task") if isinstance(item.get(key), str))
+            yield from _listed(item.get("task"))
 
 
 def _loaded(manager: TaskManager, name: str) -> Mapping[str, Any]:
