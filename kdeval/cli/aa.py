@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from kdeval.cli.cache_option import cache_option, with_cache
+from kdeval.cli.executor_options import ExecutorCommand, Where, executor_options
 
 CONDITIONS = ("batch_size", "seed", "dtype", "device", "repeat")
 
 
-@click.command()
+@click.command(cls=ExecutorCommand)
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--model", help='Which model; "all": each of them.  [default: the teacher]')
 @click.option(
@@ -30,6 +31,7 @@ CONDITIONS = ("batch_size", "seed", "dtype", "device", "repeat")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory [runs/<config name>].")
 @click.option("--limit", type=click.IntRange(min=1), help="At most N samples a suite (stratified).")
 @cache_option
+@executor_options
 def aa(
     config: Path,
     model: str | None,
@@ -38,6 +40,7 @@ def aa(
     out: Path | None,
     limit: int | None,
     cache: Path | None,
+    where: Where,
 ) -> None:
     """Compare a model of CONFIG with itself: the noise floor under every claimed difference.
 
@@ -53,7 +56,7 @@ def aa(
 
     loaded = with_cache(load_config(config), cache)
     out = out or Path("runs") / (loaded.name or config.stem)
-    with progress_bars() as progress:
+    with where.cluster() as cluster, progress_bars() as progress:
         done = compare_with_itself(
             loaded,
             out,
@@ -63,6 +66,7 @@ def aa(
             repeats=repeats,
             limit=limit,
             progress=progress,
+            cluster=cluster,
         )
     done.show()
     click.echo(f"{done.asked} requests asked now")

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from kdeval.cli.cache_option import cache_option, with_cache
+from kdeval.cli.executor_options import ExecutorCommand, Where, executor_options
 
 
-@click.command()
+@click.command(cls=ExecutorCommand)
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory [runs/<config name>].")
 @click.option("--limit", type=click.IntRange(min=1), help="At most N samples a suite (stratified).")
@@ -32,6 +33,7 @@ from kdeval.cli.cache_option import cache_option, with_cache
     help="As for `kdeval gate`, where the policy of --until-decided needs one.",
 )
 @cache_option
+@executor_options
 def run(
     config: Path,
     out: Path | None,
@@ -42,6 +44,7 @@ def run(
     sequential: str | None,
     baseline: Path | None,
     cache: Path | None,
+    where: Where,
 ) -> None:
     """Ask teacher and students what CONFIG says, and score the answers.
 
@@ -60,16 +63,23 @@ def run(
         _until_decided(
             config, out, limit=limit, policy=policy, looks=looks or 5,
             betting=sequential == "betting", baseline=baseline, cache=cache,
+            where=where,
         )  # fmt: skip
         return
     for option, value in (("looks", looks), ("sequential", sequential), ("baseline", baseline)):
         if value is not None:
             raise UsageError(f"--{option} goes with --until-decided")
-    _run(config, out, limit=limit, fresh=fresh, cache=cache)
+    _run(config, out, limit=limit, fresh=fresh, cache=cache, where=where)
 
 
 def _run(
-    config: Path, out: Path | None, *, limit: int | None, fresh: bool, cache: Path | None
+    config: Path,
+    out: Path | None,
+    *,
+    limit: int | None,
+    fresh: bool,
+    cache: Path | None,
+    where: Where,
 ) -> None:
     from kdeval.cli.progress import progress_bars
     from kdeval.config.schema import load_config
@@ -82,7 +92,7 @@ def _run(
     replaced = replaced_run(loaded, out)
     if replaced is not None:
         click.echo(f"warning: {replaced}", err=True)
-    with progress_bars() as progress:
+    with where.cluster() as cluster, progress_bars() as progress:
         done = evaluate(
             loaded,
             out,
@@ -90,6 +100,7 @@ def _run(
             limit=limit,
             fresh=fresh,
             progress=progress,
+            cluster=cluster,
         )
     for line in done.summary:
         click.echo(line)
@@ -110,6 +121,7 @@ def _until_decided(
     betting: bool,
     baseline: Path | None,
     cache: Path | None,
+    where: Where,
 ) -> None:
     from rich.console import Console
 
@@ -127,7 +139,7 @@ def _until_decided(
         for item in look_renderables(report.decision, earlier=report.earlier):
             console.print(item)
 
-    with progress_bars() as progress:
+    with where.cluster() as cluster, progress_bars() as progress:
         done = ask_until_decided(
             loaded,
             out,
@@ -139,6 +151,7 @@ def _until_decided(
             baseline=baseline,
             progress=progress,
             tell=tell,
+            cluster=cluster,
         )
     judgement = judge_run(
         out, policy=policy, student=done.decision.student, baseline=baseline, out=out / "gate"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -47,10 +49,8 @@ def ray_cluster(settings: RaySettings, tell: Callable[[str], None] = lambda line
     Raises:
         MissingExtraError: ray is not installed.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray prints a paragraph on every worker that dies, whatever its logging level; they are counted
-    # here, and told after the run. Read when ray is imported.
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    if "ray" not in sys.modules:
+        _prepare_environment(settings)
     try:
         from kdeval.run.ray_executor import RayCluster
     except ImportError as error:
@@ -58,3 +58,19 @@ def ray_cluster(settings: RaySettings, tell: Callable[[str], None] = lambda line
             raise
         raise MissingExtraError(feature="--executor ray", extra="ray") from error
     return RayCluster(settings, tell)
+
+
+def _prepare_environment(settings: RaySettings) -> None:
+    """What ray reads when it is imported: nothing is reported, nothing printed, nobody let in.
+
+    Ray prints a paragraph on every worker that dies, whatever its logging level; deaths are counted
+    here, and told after the run. It listens on every network interface and runs what it is sent, so
+    a cluster that is started here wants a token.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    if settings.starts_one and "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        # So long two helpers of a cluster whose driver was killed look for it before they end.
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kdeval.config.schema import CustomModel
 from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import Model
 
@@ -15,19 +16,23 @@ __all__ = ["ModelSource", "model_sources"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSource:
-    """What `kdeval.models.resolver.build_model` takes.
+    """What `kdeval.models.resolver.build_model` takes, and what must come out.
 
     Attributes:
+        fingerprint: of the model, as it was when the run began.
         config: the model's configuration, its paths absolute.
         search: directories where the module of a "module:Class" may lie, absolute.
+        paths: files and directories of the model, which were there when the run began.
     """
 
+    fingerprint: str
     config: Any
     search: tuple[Path, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 def model_sources(
-    configs: Sequence[Any], models: dict[str, Model], search: Sequence[Path]
+    configs: Sequence[Any], models: Mapping[str, Model], search: Sequence[Path]
 ) -> list[tuple[Model, ModelSource]]:
     """Each model with its source, an ensemble's members in its place.
 
@@ -41,5 +46,19 @@ def model_sources(
             members = [(model.members[item.name], item) for item in config.members]
         else:
             members = [] if model is None else [(model, config)]
-        found += [(one, ModelSource(config=item, search=absolute)) for one, item in members]
+        found += [
+            (
+                one,
+                ModelSource(
+                    fingerprint=one.fingerprint, config=item, search=absolute, paths=_paths(item)
+                ),
+            )
+            for one, item in members
+        ]
     return found
+
+
+def _paths(config: Any) -> tuple[str, ...]:
+    settings = config.options if isinstance(config, CustomModel) else config.model_dump()
+    named = (settings.get(name) for name in ("path", "tokenizer"))
+    return tuple(path for path in named if isinstance(path, str) and Path(path).exists())

@@ -16,7 +16,7 @@ from typing import Any
 from kdeval import __version__
 from kdeval.errors import KdevalError
 from kdeval.models.protocols import Model
-from kdeval.records import Corpus
+from kdeval.records import Corpus, Response, Timing
 from kdeval.run.elsewhere import Elsewhere
 from kdeval.run.executor import ask
 from kdeval.run.worker_messages import Answered, Parcel, Ready, Refused, WorkerJob, place_of
@@ -53,7 +53,7 @@ class ModelWorker:
                 f"{name}: the worker has kdeval {__version__}, the driver {job.version}: "
                 "install the same version"
             )
-        missing = [path for path in job.paths if not Path(path).exists()]
+        missing = [path for path in job.source.paths if not Path(path).exists()]
         if missing:
             return self._refused(
                 f"{name}: there is no {missing[0]!r}: workers read files where they run, so it "
@@ -67,7 +67,9 @@ class ModelWorker:
         except Exception as error:
             return self._refused(f"{name} cannot be built: {type(error).__name__}: {error}")
         _limit_torch(job.threads)
-        return Ready() if fingerprint == job.fingerprint else self._refused(self._difference())
+        if fingerprint != job.source.fingerprint:
+            return self._refused(self._difference())
+        return Ready()
 
     def keep(self, key: str, corpus: Corpus) -> None:
         """Remembers a corpus that later requests ask of."""
@@ -81,7 +83,8 @@ class ModelWorker:
             for request, key in zip(parcel.requests, parcel.corpora, strict=True)
         ]
         try:
-            return Answered(ask(self._model, requests), self._described())
+            responses = [_shared(response) for response in ask(self._model, requests)]
+            return Answered(responses, self._described())
         except KdevalError as error:
             return self._refused(str(error))
 
@@ -110,6 +113,14 @@ class ModelWorker:
             peak_memory_bytes=getattr(model, "peak_memory_bytes", None),
             notes=tuple(str(note) for note in getattr(model, "notes", ())),
         )
+
+
+def _shared(response: Response) -> Response:
+    """Without a latency: on machines where several workers compute, nobody would see that one."""
+    timing = response.timing
+    if timing is None or timing.origin != "wall":
+        return response
+    return replace(response, timing=Timing(origin="batch", total_s=timing.total_s))
 
 
 def _limit(job: WorkerJob) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -13,7 +12,6 @@ from typing import Any
 
 import ray
 
-from kdeval.config.schema import CustomModel
 from kdeval.errors import RunError, UsageError
 from kdeval.models.protocols import Model, Request
 from kdeval.records import Response
@@ -21,7 +19,7 @@ from kdeval.run.elsewhere import Elsewhere
 from kdeval.run.executor import LocalExecutor
 from kdeval.run.model_source import ModelSource
 from kdeval.run.pool_size import PoolSize, pool_size
-from kdeval.run.ray_settings import RaySettings
+from kdeval.run.ray_settings import ADDRESS_VARIABLE, RaySettings
 from kdeval.run.worker_messages import WorkerJob, place_of
 from kdeval.run.worker_pool import WorkerPool
 
@@ -29,9 +27,6 @@ __all__ = ["RayCluster", "RayExecutor"]
 
 _OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory: all that passes through it is corpora and batches with images."""
-
-_HERE = "local"
-_ENVIRONMENT = "RAY_ADDRESS"
 
 
 class RayCluster:
@@ -44,6 +39,7 @@ class RayCluster:
         self._settings = settings
         self._tell = tell
         self._joined = False
+        self._ours = settings.starts_one
 
     def __enter__(self) -> RayCluster:
         return self
@@ -67,7 +63,7 @@ class RayCluster:
             UsageError: there is no such cluster, or no room for a worker on it.
         """
         self._join()
-        size = pool_size(self._settings, source.config, model, _machines(), ours=self._is_ours)
+        size = pool_size(self._settings, source.config, model, _machines(), ours=self._ours)
         plural = "s" if size.workers > 1 else ""
         self._tell(f"{source.config.name}: {size.workers} Ray worker{plural} with {size.each} each")
         return WorkerPool(_job(model, source, size), size, self._tell)
@@ -78,26 +74,18 @@ class RayCluster:
             self._joined = False
             ray.shutdown()
 
-    @property
-    def _address(self) -> str:
-        return self._settings.address or os.environ.get(_ENVIRONMENT) or _HERE
-
-    @property
-    def _is_ours(self) -> bool:
-        return self._joined and self._address == _HERE
-
     def _join(self) -> None:
         if ray.is_initialized():
             return
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if self._address == _HERE:
+        if self._ours:
             quiet |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
         self._joined = True
         try:
-            ray.init(address=self._address, **quiet)
+            ray.init(address=self._settings.found_address, **quiet)
         except Exception as error:
             self.release()
-            raise _not_joined(self._address, error) from error
+            raise _not_joined(self._settings, error) from error
         except BaseException:
             self.release()
             raise
@@ -153,14 +141,9 @@ def _machines() -> list[dict[str, float]]:
 
 
 def _job(model: Model, source: ModelSource, size: PoolSize) -> WorkerJob:
-    config = source.config
-    options = config.options if isinstance(config, CustomModel) else config.model_dump()
-    named = [options.get(name) for name in ("path", "tokenizer")]
     return WorkerJob(
         source=source,
-        fingerprint=model.fingerprint,
         place=place_of(model),
-        paths=tuple(path for path in named if isinstance(path, str) and Path(path).exists()),
         directory=str(Path.cwd()),
         host=socket.gethostname(),
         threads=max(1, int(size.cpus)),
@@ -168,13 +151,14 @@ def _job(model: Model, source: ModelSource, size: PoolSize) -> WorkerJob:
     )
 
 
-def _not_joined(address: str, error: Exception) -> RunError | UsageError:
+def _not_joined(settings: RaySettings, error: Exception) -> RunError | UsageError:
     said = " ".join(str(error).split())[:300] or type(error).__name__
-    if address == _HERE:
+    address = settings.found_address
+    if settings.starts_one:
         return RunError(f"Ray cannot be started on this machine: {said}")
     if isinstance(error, ImportError):
         return UsageError(f"{address!r} needs Ray's client: pip install 'ray[client]' ({said})")
     return UsageError(
         f"there is no Ray cluster at {address!r} ({said}); start one with `ray start --head`, or "
-        f"leave --address (and {_ENVIRONMENT}) out to use this machine alone"
+        f"leave --address (and {ADDRESS_VARIABLE}) out to use this machine alone"
     )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from kdeval.errors import UsageError
 
-__all__ = ["RaySettings"]
+__all__ = ["ADDRESS_VARIABLE", "RaySettings"]
+
+ADDRESS_VARIABLE = "RAY_ADDRESS"
+"""Where Ray's own tools, and jobs that they submit, say which cluster it is."""
+
+_HERE = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +41,13 @@ class RaySettings:
         share = self.gpus_per_worker
         if share is not None and (share < 0 or (share > 1 and share % 1)):
             raise UsageError(f"GPUs per worker {share}: a share between 0 and 1, or whole GPUs")
+
+    @property
+    def found_address(self) -> str:
+        """As Ray takes it; "local" starts one."""
+        return self.address or os.environ.get(ADDRESS_VARIABLE) or _HERE
+
+    @property
+    def starts_one(self) -> bool:
+        """Whether a cluster is started on this machine, for this process alone."""
+        return self.found_address == _HERE

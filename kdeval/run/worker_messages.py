@@ -19,9 +19,7 @@ class WorkerJob:
     """Which model a worker builds, and with what it may compute.
 
     Attributes:
-        fingerprint: of the driver's model, which the worker's must equal.
-        place: of the driver's model, for the message when it does not.
-        paths: files and directories of the model, which exist where the driver is.
+        place: of the driver's model, for the message when the worker's is another.
         directory: the driver's working directory.
         host: the driver's machine.
         threads: that computing may take.
@@ -29,9 +27,7 @@ class WorkerJob:
     """
 
     source: ModelSource
-    fingerprint: str
     place: str
-    paths: tuple[str, ...]
     directory: str
     host: str
     threads: int

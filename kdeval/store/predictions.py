@@ -29,6 +29,7 @@ STORE_VERSION = 1
 _NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse.sshfs")
 _CHUNK = 500
 _COPIED = 5_000
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def response_key(model_fingerprint: str, request: Mapping[str, Any], replicate: int = 0) -> str:
@@ -37,10 +38,7 @@ def response_key(model_fingerprint: str, request: Mapping[str, Any], replicate: 
     The fingerprint covers weights, tokenizer, template, dtype and decoding, so that a student
     can never be served the teacher's answer, nor a model its own from before a change.
     """
-    content = json.dumps(
-        [model_fingerprint, request, replicate],
-        ensure_ascii=False, sort_keys=True, separators=(",", ":"),
-    )  # fmt: skip
+    content = _CANONICAL.encode([model_fingerprint, request, replicate])
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -181,7 +179,8 @@ class PredictionStore:
                 )
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # not where Ctrl-C came right after COMMIT
+                    self._connection.execute("ROLLBACK")
                 raise
 
     def spent(self, account: str) -> float:
