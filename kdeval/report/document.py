@@ -78,6 +78,11 @@ class ReportDocument:
         """The teacher's name."""
         return self.models[0].name
 
+    @property
+    def model_notes(self) -> tuple[str, ...]:
+        """What is to be known of how models computed their answers, a line each."""
+        return tuple(f"{model.name}: {note}" for model in self.models for note in model.notes)
+
     def model(self, name: str) -> ModelSummary | None:
         """The model of that name, or None."""
         return next((item for item in self.models if item.name == name), None)

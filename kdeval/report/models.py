@@ -22,6 +22,7 @@ class ModelSummary:
             grows with the batch and the longest request. None where the adapter cannot tell.
         from_store: requests whose answers were known from an earlier run, so that the peak is not
             of all of them.
+        notes: what a reader should know of how it computed its answers.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ModelSummary:
     price: Mapping[str, float] | None
     peak_memory_bytes: int | None = None
     from_store: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def model_summaries(run: RunDirectory) -> tuple[ModelSummary, ...]:
@@ -93,4 +95,5 @@ def _summary(
         price=entry.price,
         peak_memory_bytes=entry.peak_memory_bytes,
         from_store=from_store,
+        notes=entry.notes,
     )

@@ -58,7 +58,8 @@ def report_renderables(document: ReportDocument) -> tuple[RenderableType, ...]:
         parts.append(Text())
     parts.extend(gate_renderables(document.decisions))
     parts.append(Text())
-    parts.extend(_text(f"note: {note}", style="dim") for note in document.notes)
+    notes = (*document.model_notes, *document.notes)
+    parts.extend(_text(f"note: {note}", style="dim") for note in notes)
     return tuple(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import PIL.Image
 import pytest
 import torch
 import yaml
+from rich.console import Console
 
 from kdeval.compare.compute import compare_run
 from kdeval.config.schema import load_config
@@ -85,7 +87,9 @@ def test_a_causal_pair_on_every_kind_of_suite(tmp_path: Path) -> None:
 
 
 def test_a_model_that_cannot_share_beginnings_says_so_after_the_run(tmp_path: Path) -> None:
-    """A state space is computed choice by choice, and the summary of the run tells it."""
+    """A state space is computed choice by choice: the summary of the run tells it, and every form
+    of the report; a rerun that asks nothing still knows it.
+    """
     for name in ("teacher", "student"):
         (tmp_path / name).mkdir()
         save_tokenizer(tmp_path / name)
@@ -98,9 +102,21 @@ def test_a_model_that_cannot_share_beginnings_says_so_after_the_run(tmp_path: Pa
     config = {"suites": ["choices.yaml"], "teacher": models[0], "students": models[1:],
               "latency_probe": False}  # fmt: skip
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
-    told = " ".join(evaluate(load_config(tmp_path / "run.yaml"), tmp_path / "out").warnings)
-    assert "student: every choice was computed with its whole prompt" in told
+    out, words = tmp_path / "out", "every choice was computed with its whole prompt"
+    told = " ".join(evaluate(load_config(tmp_path / "run.yaml"), out).warnings)
+    assert f"student: {words}" in told
     assert "teacher:" not in told
+    again = evaluate(load_config(tmp_path / "run.yaml"), out)
+    assert again.asked == {"teacher": 0, "student": 0}
+    (note,) = again.run.manifest.students[0].notes
+    assert note.startswith(words)
+    assert again.run.manifest.teacher.notes == ()
+    written = write_report(out, out=tmp_path / "report", formats=["html", "md", "json"])
+    for file in written.files:
+        assert words in file.read_text(), file
+    console = Console(record=True, width=200, file=StringIO())
+    written.show(console, full=True)
+    assert f"student: {words}" in console.export_text()
 
 
 def test_an_image_pair(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ import torch
 import transformers
 
 from kdeval.models.causal.padded_writing import padded_left
-from kdeval.models.causal.prefix_tree import common, groups
-from kdeval.models.causal.prompts import Split
+from kdeval.models.causal.prefix_tree import common
+from kdeval.models.causal.shared_headers import shared_headers
 from kdeval.models.causal.slot_cache import SlotCache, expanded
 from kdeval.models.causal.token_choice import TokenChoice
 from kdeval.models.causal.writing import Job, Written
@@ -26,7 +26,9 @@ from kdeval.models.torch_hardware import HalvingBatches, out_of_memory
 
 __all__ = ["SlotWriter"]
 
-_LEAST_HEADER = 64
+_LEAST_SAVED = 64
+"""Tokens that a header must save: a pass of its own costs about as much."""
+
 _PASS = {"cpu": 768, "accelerator": 8192}
 """Tokens of a pass over prompts; one prompt may exceed it."""
 
@@ -179,7 +181,7 @@ class SlotWriter:
         last = self._header
         if last is None or last.tokens[: len(tokens)] != tokens:
             same = 0 if last is None else min(common(last.tokens, tokens), len(tokens) - 1)
-            kept = same if same >= _LEAST_HEADER else 0
+            kept = same if same >= _LEAST_SAVED else 0
             cache = expanded(last.cache, kept, 1) if last and kept else transformers.DynamicCache()
             ids = torch.tensor([tokens[kept:]])
             positions = torch.arange(kept, len(tokens))[None]
@@ -238,17 +240,11 @@ def _seen(real: torch.Tensor, past: int) -> torch.Tensor | None:
 
 def _queue(jobs: Sequence[Job], left: Sequence[int]) -> deque[_Waiting]:
     """The jobs by shared beginning, the longest first among those of one."""
-    splits = [
-        Split(context=jobs[index].prompt[:-1], continuation=jobs[index].prompt[-1:])
-        for index in left
+    prompts = [jobs[index].prompt for index in left]
+    headers = shared_headers(prompts, least=_LEAST_SAVED)
+    queue = [
+        _Waiting(index=index, job=jobs[index], header=header)
+        for index, header in zip(left, headers, strict=True)
     ]
-    queue: list[_Waiting] = []
-    order: dict[tuple[int, ...], int] = {}
-    for group in groups(splits, budget=1, least_header=_LEAST_HEADER):
-        order.setdefault(group.header, len(order))
-        queue += [
-            _Waiting(index=left[member], job=jobs[left[member]], header=len(group.header))
-            for member in group.members
-        ]
-    queue.sort(key=lambda item: (order[item.job.prompt[: item.header]], -len(item.job.prompt)))
+    queue.sort(key=lambda item: (item.job.prompt[: item.header], -len(item.job.prompt)))
     return deque(queue)
