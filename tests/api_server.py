@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import select
 import socket
 import struct
 import threading
@@ -183,7 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Says nothing."""
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        try:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        except (ValueError, ConnectionResetError):  # the client was killed in the middle of it
+            self.close_connection = True
+            return
         fault = self.api.came_in(body, dict(self.headers.items()))
         with self.api.in_the_air(), contextlib.suppress(BrokenPipeError, ConnectionResetError):
             if fault is None or fault in ("reset", "truncated_json", "slow_drip"):
@@ -193,8 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, fault: Fault) -> None:
         if fault == "hang":
-            self.api.closing.wait(30)
-            self._drop()
+            self._hang()
             return
         if fault == "wrong_schema":
             self._send(200, {"reply": "this is no chat completion"})
@@ -209,6 +213,13 @@ class _Handler(BaseHTTPRequestHandler):
             wait = {"Retry-After": formatdate(time.time() + 1, usegmt=True)}
         status = int(fault.partition("_")[0])
         self._send(status, {"error": self._error(fault, status)}, wait)
+
+    def _hang(self) -> None:
+        """Says nothing until the client has had enough."""
+        while not self.api.closing.is_set():
+            if select.select([self.connection], [], [], 0.05)[0]:
+                break
+        self._drop()
 
     def _error(self, fault: Fault, status: int) -> dict[str, Any]:
         """Echoes the Authorization header, as careless servers do."""
@@ -353,7 +364,7 @@ def _token_log_probs(
 def _usage(body: Body, reply: Reply) -> dict[str, Any]:
     if reply.usage is not None:
         return dict(reply.usage)
-    asked = sum(len(str(message["content"]).split()) for message in body["messages"])
+    asked = sum(len(str(message.get("content") or "").split()) for message in body["messages"])
     written = len((reply.content or "").split())
     return {
         "prompt_tokens": asked,

@@ -274,7 +274,6 @@ def _notes(run: RunDirectory, students: tuple[Comparison, ...]) -> tuple[str, ..
             "conversations or templates, set `cluster` in the suite: intervals are too narrow "
             "without it."
         )
-    notes.extend(f"{entry.name}: {note}." for entry in run.manifest.models for note in entry.notes)
     notes.extend(benchmark_notes(run.manifest))
     notes.extend(set_notes(run.manifest.metrics))
     if run.manifest.limit is not None:

@@ -90,7 +90,8 @@ class Model(Protocol):
     `fingerprint` is a digest of all that its answers depend on (weights, tokenizer, chat
     template, dtype, decoding), so that a changed model is asked again. A model may also declare
     `answers_by_id = True` (its answers depend on the sample's id: recorded predictions),
-    `batch_size: int` (how many requests it likes at a time; 32 unless told) and
+    `batch_size: int` (how many requests it likes at a time; 32 unless told),
+    `scoring_batch_size: int` (the same where continuations are scored, if it differs) and
     `max_concurrency: int` (how many batches it takes at once, each from a thread of its own; 1
     unless told).
     """
@@ -125,7 +126,7 @@ class Generator(Model, Protocol):
 
         To a request with `tools` they have `tool_calls` too: () where none is called. A model may
         declare `tools_problem: str | None` (why it cannot be offered tools; None when it can) and
-        `keeps_schema = True` (what it writes is held to the request's response schema).
+        `keeps_schema = True` (it is told the request's response schema, or held to it).
         """
 
 

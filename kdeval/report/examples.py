@@ -12,13 +12,16 @@ import pandas as pd
 
 from kdeval.report.thumbnails import thumbnail
 from kdeval.store.images import read_images
+from kdeval.store.offers import Offer, read_offers
 from kdeval.store.run_directory import RunDirectory
+from kdeval.store.tool_definitions import tool_signature
 
 __all__ = ["KINDS", "TEXT_LIMIT", "Example", "ExampleText", "Examples", "Kind", "examples_of"]
 
 TEXT_LIMIT = 4_000
 """Characters kept of each text in a report; the run directory holds it whole."""
 
+_SIGNATURE = 300
 Kind = Literal["lost", "gained", "both_right", "both_wrong"]
 KINDS: tuple[Kind, ...] = ("lost", "gained", "both_right", "both_wrong")
 _KEYS = ["suite", "metric"]
@@ -33,6 +36,8 @@ class ExampleText:
 
     Attributes:
         image: a small picture of the image that was asked about, as a data URI.
+        tools: what could be called, a signature a line.
+        response_schema: the JSON Schema that the answer was to keep.
     """
 
     input: str
@@ -40,6 +45,8 @@ class ExampleText:
     teacher_output: str | None
     student_output: str | None
     image: str | None = None
+    tools: str | None = None
+    response_schema: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,10 +194,12 @@ def _samples(
     frame = run.samples(columns)
     frame = frame[frame["sample_id"].isin({sample for _, sample in wanted})]
     images = read_images(run.path / "samples.parquet", wanted) if include_text else {}
+    offers = read_offers(run.path / "samples.parquet", wanted) if include_text else {}
     return {
         (suite, sample): {
             **{str(key): row[key] for key in row},
             "image": images.get((suite, sample)),
+            "offer": offers.get((suite, sample)),
         }
         for row in frame.to_dict(orient="records")
         for suite, sample in [(str(row["suite"]), str(row["sample_id"]))]
@@ -223,6 +232,7 @@ def _example(
             teacher_output=_text(row["teacher_output"]),
             student_output=_text(row["student_output"]),
             image=None if sample["image"] is None else thumbnail(sample["image"]),
+            **_offered(sample["offer"]),
         )
     return Example(
         suite=str(row["suite"]),
@@ -236,6 +246,17 @@ def _example(
         student_confidence=_number(row["student_confidence"]),
         text=text,
     )
+
+
+def _offered(offer: Offer | None) -> dict[str, str | None]:
+    if offer is None:
+        return {}
+    tools = "\n".join(shortened(tool_signature(tool), _SIGNATURE) for tool in offer.tools)
+    schema = offer.response_schema
+    return {
+        "tools": shortened(tools) or None,
+        "response_schema": None if schema is None else shortened(schema),
+    }
 
 
 def shortened(text: str, limit: int = TEXT_LIMIT) -> str:

@@ -195,7 +195,7 @@ def _speed_blocks(document: ReportDocument, student: Comparison) -> Iterator[Blo
 
 def _note_blocks(document: ReportDocument) -> Iterator[Block]:
     header = document.header
-    notes = [text(note) for note in document.notes]
+    notes = [text(note) for note in (*document.model_notes, *document.notes)]
     made = f"kdeval {text(header.kdeval)}, seed {header.seed}, {text(header.created)}"
     if header.git_revision is not None:
         made += f", revision {code(header.git_revision)}"
@@ -249,9 +249,14 @@ def _example_row(example: Example) -> list[str]:
     said = example.text
     if said is None:
         return [place, example.kind, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
-    shown = (said.input, said.reference, said.teacher_output, said.student_output)
+    asked = [code(said.input, _TEXT)]
+    for name, offered in (("tools", said.tools), ("schema", said.response_schema)):
+        if offered is not None:
+            asked.append(f"{name}: {code(offered, _TEXT)}")
+    answers = (said.reference, said.teacher_output, said.student_output)
     return [
         place,
         example.kind,
-        *(UNKNOWN if item is None else code(item, _TEXT) for item in shown),
+        "<br>".join(asked),
+        *(UNKNOWN if item is None else code(item, _TEXT) for item in answers),
     ]

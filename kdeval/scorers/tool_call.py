@@ -101,7 +101,8 @@ class ToolCallF1:
         made = Counter(_parts(calls))
         total = wanted.total() + made.total()
         value = 2 * (wanted & made).total() / total if total else 1.0
-        return Score(scorer=self.name, value=value)
+        told = None if value == 1 else _difference(as_tool_calls(sample.reference), calls)
+        return Score(scorer=self.name, value=value, reason=told)
 
 
 def _calls_or_score(

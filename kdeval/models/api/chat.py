@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from kdeval.config.api_models import ApiModelConfig
 from kdeval.errors import ModelError
 from kdeval.models.api.deciding import decision_prompt
+from kdeval.models.api.offers import api_message, schema_format
 from kdeval.models.protocols import Request
 
 __all__ = ["chat_parameters"]
@@ -40,6 +42,10 @@ def chat_parameters(request: Request, config: ApiModelConfig) -> dict[str, Any]:
         found["logprobs"] = True
     if config.top_log_probs:
         found["top_logprobs"] = config.top_log_probs
+    if request.tools:
+        found |= {"tools": [json.loads(tool) for tool in request.tools], "tool_choice": "auto"}
+    if request.response_schema is not None:
+        found["response_format"] = schema_format(request.response_schema)
     if config.stream:
         found |= {"stream": True, "stream_options": {"include_usage": True}}
     return found
@@ -50,7 +56,7 @@ def _messages(request: Request, config: ApiModelConfig) -> list[dict[str, Any]]:
     messages = (
         [{"role": "user", "content": request.input}]
         if isinstance(request.input, str)
-        else [{"role": message.role, "content": message.content} for message in request.input]
+        else [api_message(message) for message in request.input]
     )
     if config.system is not None and messages[0]["role"] != "system":
         messages.insert(0, {"role": "system", "content": config.system})

@@ -43,6 +43,7 @@ class ApiModel:
     """
 
     batch_size = 1
+    keeps_schema = True
     unable = "a chat API tells no log-likelihood of a given text, and ranks no documents"
     """Why it answers no other kinds of request."""
 

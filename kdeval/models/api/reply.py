@@ -9,7 +9,8 @@ from typing import Any
 
 from kdeval.models.api.deciding import decided_output, option_log_probs
 from kdeval.models.protocols import Request
-from kdeval.records import Response
+from kdeval.records import Response, ToolCall
+from kdeval.store.tool_calls import tool_call
 
 __all__ = ["ChatReply", "TokenLogProb", "Usage", "as_response"]
 
@@ -72,6 +73,10 @@ class ChatReply:
     total_s: float | None = None
     wait_s: float | None = None
 
+    def untimed(self) -> ChatReply:
+        """The same without its times."""
+        return replace(self, total_s=None, first_token_s=None, between_tokens_s=None)
+
     def without(self, removed: Callable[[str], str]) -> ChatReply:
         """The same with `removed` applied to every text of it; it returns what it leaves alone."""
         texts = (self.text, self.refusal, *(str(call) for call in self.tool_calls))
@@ -118,6 +123,7 @@ def as_response(request: Request, reply: ChatReply) -> Response:
     written = replace(
         counted,
         output=text,
+        tool_calls=_tool_calls(request, reply),
         truncated=reply.finish_reason in ("length", "content_filter"),
         mean_log_prob=_mean_log_prob(reply),
     )
@@ -133,6 +139,14 @@ def as_response(request: Request, reply: ChatReply) -> Response:
         top_log_probs=top,
         confidence=_confidence(output, log_probs),
     )
+
+
+def _tool_calls(request: Request, reply: ChatReply) -> tuple[ToolCall, ...] | None:
+    """None where no tools were offered and none is called."""
+    calls = tuple(
+        tool_call(call["name"], call["arguments"], call["id"]) for call in reply.tool_calls
+    )
+    return calls or (() if request.tools else None)
 
 
 def _deciding(reply: ChatReply) -> Mapping[str, float] | None:

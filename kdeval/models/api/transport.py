@@ -17,6 +17,7 @@ from typing import Any
 
 from kdeval.errors import MissingExtraError, ModelError
 from kdeval.models.api.failures import AttemptError, failure
+from kdeval.models.api.offers import past_the_gateway
 from kdeval.models.api.reply import ChatReply
 from kdeval.models.api.reply_parts import completion_reply
 from kdeval.models.api.retry_after import wait_seconds
@@ -107,7 +108,11 @@ class LitellmTransport:
 
     async def _reply(self, parameters: Mapping[str, Any]) -> ChatReply:
         start = time.perf_counter()
-        answered = await self._litellm.acompletion(**parameters, **self._endpoint.arguments())
+        answered = await self._litellm.acompletion(
+            **parameters,
+            **past_the_gateway(self._litellm, parameters),
+            **self._endpoint.arguments(),
+        )
         wait_s = wait_seconds(_headers(answered), now=time.time())
         if not parameters.get("stream"):
             reply = completion_reply(answered, total_s=time.perf_counter() - start)

@@ -33,6 +33,8 @@ class ExampleView:
     Attributes:
         gist: the start of the input, for the closed entry.
         answers: the teacher's output and the student's, where they are short.
+        tools: what could be called, a signature a line.
+        response_schema: the JSON Schema that the answer was to keep.
         image: a small picture as a data URI, in suites with images.
         teacher: its output in runs against the reference, None when unknown.
         student: the same; against the teacher's output where there is no reference.
@@ -49,6 +51,8 @@ class ExampleView:
     scores: tuple[str, str]
     confidences: tuple[str, str]
     input: str | None
+    tools: str | None
+    response_schema: str | None
     image: str | None
     reference: str | None
     teacher: tuple[Run, ...] | None
@@ -122,7 +126,10 @@ def _size(example: Example) -> int:
     text = example.text
     if text is None:
         return _FRAME
-    shown = (text.input, text.reference, text.reference, text.teacher_output, text.student_output)
+    shown = (
+        text.input, text.reference, text.reference, text.teacher_output, text.student_output,
+        text.tools, text.response_schema,
+    )  # fmt: skip
     texts = sum(len(escape(_fit(part)).encode()) for part in shown if part is not None)
     return _FRAME + texts + len(text.image or "")
 
@@ -151,6 +158,10 @@ def _view(example: Example) -> ExampleView:
         scores=(_score(example.teacher_score), _score(example.student_score)),
         confidences=(_sure(example.teacher_confidence), _sure(example.student_confidence)),
         input=None if text is None else _fit(text.input),
+        tools=None if text is None or text.tools is None else _fit(text.tools),
+        response_schema=(
+            None if text is None or text.response_schema is None else _fit(text.response_schema)
+        ),
         image=None if text is None else text.image,
         reference=reference,
         teacher=None if teacher is None else marked(teacher, reference),
