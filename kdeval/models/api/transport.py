@@ -23,6 +23,7 @@ from kdeval.models.api.reply_parts import completion_reply
 from kdeval.models.api.retry_after import wait_seconds
 from kdeval.models.api.secret_values import SecretValues
 from kdeval.models.api.stream import StreamedReply
+from kdeval.models.api.warm_up import warm_up
 
 __all__ = ["Endpoint", "LitellmTransport", "load_litellm"]
 
@@ -85,13 +86,19 @@ class LitellmTransport:
             ) from None
         self._secrets = SecretValues.of_environment(endpoint.api_key_env)
         self._key = SecretValues.of_variable(endpoint.api_key_env)
+        self._warm = False
+        self._warming: asyncio.Task[None] | None = None
 
     async def send(self, parameters: Mapping[str, Any]) -> ChatReply:
-        """The whole reply.
+        """The whole reply; without times where litellm was still loading parts of itself.
 
         Raises:
             AttemptError: there is none, or a broken one; without any secret in its words.
         """
+        if self._warming is None:
+            self._warming = asyncio.create_task(warm_up(self._litellm))
+        await asyncio.shield(self._warming)
+        warm = self._warm
         try:
             async with asyncio.timeout(self._endpoint.timeout_s):
                 reply = await self._reply(parameters)
@@ -104,7 +111,8 @@ class LitellmTransport:
             ) from None
         except Exception as error:
             raise self._failure(error) from None
-        return reply.without(self._key.removed)
+        self._warm = True
+        return (reply if warm else reply.untimed()).without(self._key.removed)
 
     async def _reply(self, parameters: Mapping[str, Any]) -> ChatReply:
         start = time.perf_counter()
