@@ -27,6 +27,7 @@ from kdeval.benchmarks.model_args import model_from_args
 from kdeval.errors import ModelError
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.records import Kind, Response
+from kdeval.run.batches import place_in_order
 from kdeval.run.executor import ask as ask_model
 from kdeval.store.fingerprints import value_digest
 
@@ -185,7 +186,9 @@ class KdevalLM(LM):  # type: ignore[misc]
     def _answers(self, kind: Kind, questions: Sequence[Question]) -> list[Response]:
         """One response a question, remembered by document."""
         self._require(kind)
-        order = sorted(range(len(questions)), key=lambda index: _order(questions[index].request))
+        order = sorted(
+            range(len(questions)), key=lambda index: place_in_order(questions[index].request)
+        )
         found = self._ask([questions[index].request for index in order])
         by_index = dict(zip(order, found, strict=True))
         responses = [by_index[index] for index in range(len(questions))]
@@ -228,13 +231,6 @@ class KdevalLM(LM):  # type: ignore[misc]
                 requests=(*(before.requests if before else ()), question.request),
                 responses=(*(before.responses if before else ()), response),
             )
-
-
-def _order(request: Request) -> tuple[int, str]:
-    """Contexts that begin alike are neighbours, so that beginnings are shared; the longest
-    prompts come first, so that memory runs out early or never.
-    """
-    return (0 if request.kind == "loglikelihood" else -len(request.text), request.text)
 
 
 def _ask_with_bar(model: Model, name: str, requests: Sequence[Request]) -> list[Response]:

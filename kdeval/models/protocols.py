@@ -91,7 +91,8 @@ class Model(Protocol):
     template, dtype, decoding), so that a changed model is asked again. A model may also declare
     `answers_by_id = True` (its answers depend on the sample's id: recorded predictions),
     `batch_size: int` (how many requests it likes at a time; 32 unless told),
-    `scoring_batch_size: int` (the same where continuations are scored, if it differs) and
+    `scoring_batch_size: int` and `writing_batch_size: int` (the same where continuations are
+    scored and where texts are written, if it differs) and
     `max_concurrency: int` (how many batches it takes at once, each from a thread of its own; 1
     unless told).
     """

@@ -61,7 +61,7 @@ class Rebatched:
 
     def __init__(self, model: Model, batch_size: int) -> None:
         self.wrapped = model
-        self.batch_size = batch_size
+        self.batch_size = self.scoring_batch_size = self.writing_batch_size = batch_size
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.wrapped, name)

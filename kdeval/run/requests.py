@@ -11,7 +11,7 @@ from kdeval.records import Sample
 from kdeval.store.predictions import response_key
 from kdeval.store.tool_calls import message_content
 
-__all__ = ["KeyedRequest", "as_request", "in_batches", "keyed_requests", "request_key"]
+__all__ = ["KeyedRequest", "as_request", "in_batches", "keyed", "keyed_requests", "request_key"]
 
 _WHERE_SAID = ("stop", "max_new_tokens", "tools", "response_schema", "raw", "rolling")
 """What is part of a key only where a request says it."""
@@ -34,7 +34,11 @@ def keyed_requests(
     (`answers_by_id`) has the id in its keys too. Replicates have keys of their own, so that a
     repeat is never served an earlier answer.
     """
-    requests = (as_request(sample, replicate) for sample in samples)
+    return keyed(model, fingerprint, (as_request(sample, replicate) for sample in samples))
+
+
+def keyed(model: Model, fingerprint: str, requests: Iterable[Request]) -> list[KeyedRequest]:
+    """Each of the requests with its key."""
     return [
         KeyedRequest(key=request_key(model, fingerprint, request), request=request)
         for request in requests

@@ -18,6 +18,8 @@ from kdeval.models.recorded import RecordedModel
 from kdeval.models.resolver import build_model, require_capability, stored_fingerprint
 from kdeval.records import Metric, Prediction, Response, Sample, Score, ScoredPair
 from kdeval.run.asked import Answered, Asked
+from kdeval.run.batches import batches_of, place_in_order
+from kdeval.run.earlier_notes import notes_of_run, with_earlier_notes
 from kdeval.run.ensembles import executor_for, member_rows
 from kdeval.run.executor import Executor, LocalExecutor
 from kdeval.run.exported import asked_suite
@@ -25,7 +27,7 @@ from kdeval.run.header import build_header
 from kdeval.run.marking import mark, require_scores
 from kdeval.run.offers import require_tools, schema_notes
 from kdeval.run.origin import origin_of
-from kdeval.run.requests import KeyedRequest, in_batches, keyed_requests
+from kdeval.run.requests import KeyedRequest, as_request, keyed
 from kdeval.run.scored import ScoredSuite
 from kdeval.run.secrets import without_secrets
 from kdeval.run.spending import note_spending, within_budget
@@ -172,18 +174,22 @@ def ask_models(
     """Every missing response, asked and stored batch by batch; errors of before are asked again."""
     executor = executor or LocalExecutor()
     parts = []
+    requests = {
+        (suite.name, replicate): [as_request(sample, replicate) for sample in suite.samples]
+        for suite in inputs.suites
+        for replicate in {inputs.replicates.get(name, 0) for name in inputs.models}
+    }
     for name, model in inputs.models.items():
-        keyed = {
-            suite.name: keyed_requests(
-                model, inputs.fingerprints[name], suite.samples, inputs.replicates.get(name, 0)
-            )
+        replicate = inputs.replicates.get(name, 0)
+        by_suite = {
+            suite.name: keyed(model, inputs.fingerprints[name], requests[suite.name, replicate])
             for suite in inputs.suites
         }
         answered = ask_missing(
-            inputs, name, list(chain(*keyed.values())), store,
+            inputs, name, list(chain(*by_suite.values())), store,
             executor=executor, progress=partial(progress, name),
         )  # fmt: skip
-        parts.append(Asked.of_model(name, keyed, answered))
+        parts.append(Asked.of_model(name, by_suite, answered))
     return Asked.together(parts)
 
 
@@ -219,17 +225,13 @@ def _ask_pending(
     progress: Callable[[int, int], None],
     origin: Origin | None,
 ) -> dict[str, str]:
-    """Key of each failed request to the reason.
-
-    Longest first, so that memory runs out early or never.
-    """
+    """Key of each failed request to the reason."""
     progress(0, len(pending))
     if not getattr(model, "answers_by_id", False):
-        pending.sort(key=lambda item: (item.request.kind, -len(item.request.text), item.key))
+        pending.sort(key=lambda item: (*place_in_order(item.request), item.key))
     key_of = {id(item.request): item.key for item in pending}
     done, errors = 0, dict[str, str]()
-    size = int(getattr(model, "batch_size", 32))
-    batches = in_batches((item.request for item in pending), size)
+    batches = batches_of(model, (item.request for item in pending))
     for batch, responses in executor_for(model, executor, store).answer(model, batches):
         store.put(
             {
@@ -263,13 +265,14 @@ def write_run(
     The old manifest goes first and the new one comes last, so that a directory with a `run.json`
     always holds one whole run.
     """
+    earlier = notes_of_run(out)
     (out / "run.json").unlink(missing_ok=True)
     samples = chain(*(suite.samples for suite in inputs.suites), *(item.samples for item in scored))
     write_samples(out / "samples.parquet", samples)
     marked = chain(_pairs(inputs, asked, store), *(suite.pairs() for suite in scored))
     pairs = write_pairs(out / "pairs.parquet", marked)
     write_members(out, member_rows(inputs.suites, inputs.models, store))
-    manifest = _manifest(inputs, asked, pairs, scored)
+    manifest = with_earlier_notes(_manifest(inputs, asked, pairs, scored), asked, earlier)
     write_manifest(out, manifest)
     return manifest
 

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import ModelError
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["CausalLM"]
 
 Work = TypeVar("Work")
+_DOCUMENTS = 256
+_REFILLS = 4
+"""Prompts at hand for every row of a batch: more keep it full for longer, and a kill loses them."""
 
 
 class CausalLM(OpenCausalLM):
@@ -54,6 +57,7 @@ class CausalLM(OpenCausalLM):
         self.device = choose_device(config.device, name=config.name)
         self.dtype = choose_dtype(config.dtype, self.device, self._checkpoint.stored_dtype)
         self.bytes_on_disk: int | None = self._checkpoint.bytes_on_disk
+        self.writing_batch_size = _REFILLS * config.batch_size
         self._batches = HalvingBatches(config.batch_size, self.device)
         self._memory = PeakMemory(self.device)
         self._content_free: dict[Split, ContinuationScore] = {}
@@ -81,6 +85,14 @@ class CausalLM(OpenCausalLM):
     def peak_memory_bytes(self) -> int | None:
         """The most memory that weights and work took; None until then, and where unknown."""
         return self._memory.bytes
+
+    @property
+    def scoring_batch_size(self) -> int:
+        """Many documents fill an accelerator; their tokens are grouped here, as memory allows.
+
+        A processor gains little by them and would lose more to a kill.
+        """
+        return self.batch_size if self.device == "cpu" else max(self.batch_size, _DOCUMENTS)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -280,10 +292,16 @@ def _attempt(make: Callable[[Request], Work], request: Request) -> Work | Respon
 
 
 def _timed(responses: Sequence[Response], start: float) -> list[Response]:
-    """One request: its time. Several: equal parts of the batch's, a latency that nobody sees."""
+    """One request: its time. Several: equal parts of the batch's, a latency that nobody sees.
+
+    How long a text waited for its place in the batch stays.
+    """
     each = (time.perf_counter() - start) / len(responses)
-    timing = Timing(origin="wall" if len(responses) == 1 else "batch", total_s=each)
-    return [
-        response if response.error is not None else dataclasses.replace(response, timing=timing)
-        for response in responses
-    ]
+    origin: Literal["wall", "batch"] = "wall" if len(responses) == 1 else "batch"
+    found = []
+    for response in responses:
+        waited = None if response.timing is None else response.timing.queue_s
+        timing = Timing(origin=origin, total_s=each, queue_s=waited)
+        done = response if response.error else dataclasses.replace(response, timing=timing)
+        found.append(done)
+    return found
