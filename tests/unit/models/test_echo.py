@@ -99,3 +99,15 @@ def test_it_is_built_from_its_configuration():
 
 def test_choices_without_options_are_an_error_of_the_request():
     assert EchoModel().classify([request()])[0].error
+
+
+def test_continuations_have_log_likelihoods_of_their_own():
+    """Each depends on its context and itself alone; the likeliest is the output, and greedy."""
+    both, one = (
+        EchoModel().log_likelihoods([request(kind="loglikelihood", choices=choices)])[0]
+        for choices in ((" a", " long one"), (" long one",))
+    )
+    assert both.log_probs["1"] == one.log_probs["0"] < 0
+    assert both.output == max(both.log_probs, key=both.log_probs.get)
+    assert both.greedy == tuple(str(index) == both.output for index in range(2))
+    assert EchoModel().log_likelihoods([request(kind="loglikelihood")])[0].error is not None

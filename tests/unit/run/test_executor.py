@@ -70,6 +70,30 @@ def test_a_broken_protocol_is_a_clear_error(response: object, words: str) -> Non
         ask(Scripted(lambda _: response), _requests(1))
 
 
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (Response(output="0"), "each of the 2 continuations"),
+        (Response(output="0", log_probs={"0": -1.0}), "each of the 2 continuations"),
+        (Response(output="0", log_probs={"0": -9.0, "1": -9.0}, greedy=(True,)), "greedy must"),
+        (Response(output="0", log_probs={"0": -9.0, "1": -9.0}), None),
+    ],
+)
+def test_every_continuation_has_its_log_likelihood(response: Response, words: str | None) -> None:
+    """They need not sum to one, but none may be missing."""
+
+    class Scorer(Scripted):
+        def log_likelihoods(self, requests: Sequence[Request]) -> list[Response]:
+            return [response for _ in requests]
+
+    asked = [Request(sample_id="1", suite="x", kind="loglikelihood", input="t", choices=("a", "b"))]
+    if words is None:
+        assert ask(Scorer(None), asked) == [response]
+        return
+    with pytest.raises(ModelError, match=words):
+        ask(Scorer(None), asked)
+
+
 def test_a_wrong_count_is_a_clear_error() -> None:
     """Answers cannot be matched to requests then."""
 

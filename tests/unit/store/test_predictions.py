@@ -18,6 +18,7 @@ def _full() -> Response:
     return Response(
         output="ja\u0000\ud7ff",
         log_probs={"a": -0.5, "b": float("-inf")},
+        greedy=(True, False),
         confidence=0.6,
         score=1.0,
         input_tokens=3,

@@ -24,6 +24,7 @@ def rows(*changes):
         ),
         ({"name": "two words"}, r"suite.yaml:1: name: "),
         ({"kind": "sorting"}, r"suite.yaml:2: kind: "),
+        ({"kind": "loglikelihood"}, r"suite.yaml:2: kind: "),
         ({"labels": None}, "kind: classification needs labels"),
         (
             {"kind": "multiple_choice"},
