@@ -21,8 +21,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -94,7 +95,9 @@ SAMPLES_SCHEMA = pa.schema(
     ]
 )
 
-_BATCH = 2_000
+_BATCH = 5_000
+_JSON = json.JSONEncoder(ensure_ascii=False)
+_SORTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
 
 def _reference_text(sample: Sample) -> str | None:
@@ -108,14 +111,14 @@ def _reference_text(sample: Sample) -> str | None:
             pass
     if reference is None or isinstance(reference, str):
         return reference
-    return json.dumps(reference, ensure_ascii=False, sort_keys=True)
+    return _SORTED.encode(reference)
 
 
 def _calls_text(response: Response) -> str | None:
     calls = response.tool_calls
     if calls is None:
         return None
-    return json.dumps([call_content(call) for call in calls], ensure_ascii=False)
+    return _JSON.encode([call_content(call) for call in calls])
 
 
 def _sample_row(sample: Sample) -> dict[str, Any]:
@@ -128,11 +131,9 @@ def _sample_row(sample: Sample) -> dict[str, Any]:
         "reference": _reference_text(sample),
         "cluster": sample.cluster,
         "content_hash": sample.content_hash,
-        "slices": json.dumps(dict(sample.slices), ensure_ascii=False, sort_keys=True),
-        "labels": None if sample.labels is None else json.dumps(sample.labels, ensure_ascii=False),
-        "choices": (
-            None if sample.choices is None else json.dumps(sample.choices, ensure_ascii=False)
-        ),
+        "slices": _SORTED.encode(dict(sample.slices)),
+        "labels": None if sample.labels is None else _JSON.encode(sample.labels),
+        "choices": None if sample.choices is None else _JSON.encode(sample.choices),
         "reference_index": _reference_index(sample),
         **image_row(sample),
         **offer_row(sample),
@@ -153,36 +154,62 @@ def _reference_index(sample: Sample) -> int | None:
     return next(iter(readings)) if len(readings) == 1 else None
 
 
-def _side_row(side: str, sample: Sample, prediction: Prediction, score: Score) -> dict[str, Any]:
+class _Side(NamedTuple):
+    """The values of one side of a pair, in the order of `_SIDE`."""
+
+    output: str | None
+    score: float | None
+    score_reason: str | None
+    error: str | None
+    confidence: float | None
+    log_probs: list[float] | None
+    input_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    mean_log_prob: float | None
+    truncated: bool | None
+    latency_s: float | None
+    first_token_s: float | None
+    between_tokens_s: float | None
+    cost_usd: float | None
+    cached: bool
+    statistics: list[float] | None
+    samples: list[str] | None
+    top_log_probs: list[tuple[str, float]] | None
+    tool_calls: str | None
+    key: str
+
+
+def _side(sample: Sample, prediction: Prediction, score: Score) -> _Side:
     response = prediction.response
     timing = response.timing
     if timing is None or timing.origin == "batch":
         timing = Timing(origin="batch")
-    return {
-        f"{side}_output": response.answer,
-        f"{side}_tool_calls": _calls_text(response),
-        f"{side}_score": score.value,
-        f"{side}_score_reason": score.reason,
-        f"{side}_error": response.error,
-        f"{side}_confidence": response.confidence,
-        f"{side}_log_probs": _ordered_log_probs(sample, prediction),
-        f"{side}_input_tokens": response.input_tokens,
-        f"{side}_output_tokens": response.output_tokens,
-        f"{side}_reasoning_tokens": response.reasoning_tokens,
-        f"{side}_mean_log_prob": response.mean_log_prob,
-        f"{side}_truncated": response.truncated,
-        f"{side}_latency_s": timing.total_s,
-        f"{side}_first_token_s": timing.first_token_s,
-        f"{side}_between_tokens_s": timing.between_tokens_s,
-        f"{side}_cost_usd": response.cost_usd,
-        f"{side}_cached": prediction.cached,
-        f"{side}_key": prediction.response_key,
-        f"{side}_samples": None if response.samples is None else list(response.samples),
-        f"{side}_top_log_probs": None
+    return _Side(
+        output=response.answer,
+        tool_calls=_calls_text(response),
+        score=score.value,
+        score_reason=score.reason,
+        error=response.error,
+        confidence=response.confidence,
+        log_probs=_ordered_log_probs(sample, prediction),
+        input_tokens=response.input_tokens,
+        output_tokens=response.output_tokens,
+        reasoning_tokens=response.reasoning_tokens,
+        mean_log_prob=response.mean_log_prob,
+        truncated=response.truncated,
+        latency_s=timing.total_s,
+        first_token_s=timing.first_token_s,
+        between_tokens_s=timing.between_tokens_s,
+        cost_usd=response.cost_usd,
+        cached=prediction.cached,
+        key=prediction.response_key,
+        samples=None if response.samples is None else list(response.samples),
+        top_log_probs=None
         if response.top_log_probs is None
         else list(response.top_log_probs.items()),
-        f"{side}_statistics": None if score.statistics is None else list(score.statistics),
-    }
+        statistics=None if score.statistics is None else list(score.statistics),
+    )
 
 
 def _ordered_log_probs(sample: Sample, prediction: Prediction) -> list[float] | None:
@@ -201,44 +228,42 @@ def _ordered_log_probs(sample: Sample, prediction: Prediction) -> list[float] | 
     return [log_probs[key] for key in keys]
 
 
-def _pair_row(pair: ScoredPair) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "suite": pair.sample.suite,
-        "sample_id": pair.sample.id,
-        "student": pair.student,
-        "metric": pair.teacher_score.scorer,
-    }
-    row.update(_side_row("teacher", pair.sample, pair.teacher_prediction, pair.teacher_score))
-    row.update(_side_row("student", pair.sample, pair.student_prediction, pair.student_score))
-    return row
+def _pair_row(pair: ScoredPair) -> tuple[Any, ...]:
+    sample = pair.sample
+    return (
+        sample.suite,
+        sample.id,
+        pair.student,
+        pair.teacher_score.scorer,
+        *_side(sample, pair.teacher_prediction, pair.teacher_score),
+        *_side(sample, pair.student_prediction, pair.student_score),
+    )
 
 
-def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> int:
+def _write(path: Path, schema: pa.Schema, rows: Iterator[tuple[Any, ...]]) -> int:
     """Rows written; the file appears whole or not at all, and memory holds one batch."""
     partial = path.with_name(path.name + ".partial")
     count = 0
-    batch: list[dict[str, Any]] = []
     with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-        for row in rows:
-            batch.append(row)
-            count += 1
-            if len(batch) >= _BATCH:
-                writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-                batch.clear()
-        if batch:
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+        while batch := list(islice(rows, _BATCH)):
+            columns = zip(*batch, strict=True)
+            arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            count += len(batch)
     partial.replace(path)
     return count
 
 
 def write_pairs(path: Path, pairs: Iterable[ScoredPair]) -> int:
     """Number of rows written to `path`, in the order given."""
-    return _write(path, PAIRS_SCHEMA, (_pair_row(pair) for pair in pairs))
+    return _write(path, PAIRS_SCHEMA, map(_pair_row, pairs))
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> int:
     """Number of rows written to `path`, in the order given."""
-    return _write(path, SAMPLES_SCHEMA, (_sample_row(sample) for sample in samples))
+    names = SAMPLES_SCHEMA.names
+    rows = map(_sample_row, samples)
+    return _write(path, SAMPLES_SCHEMA, (tuple(row[name] for name in names) for row in rows))
 
 
 def read_columns(path: Path, columns: list[str]) -> pa.Table:

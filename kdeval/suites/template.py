@@ -19,6 +19,7 @@ from kdeval.suites.tools import ColumnOrConstant, MessagesField
 
 __all__ = ["SuiteFields"]
 
+_NO_SLICES: Mapping[str, str] = {}
 _MISSING_INPUT = 'the value is missing; write {{ column or "" }} where it may be'
 
 
@@ -168,14 +169,14 @@ class SuiteFields:
             raise DataError(f"{what}: expected a list of texts that are not empty, got {found!r}")
         return tuple(found)
 
-    def slices_of(self, values: Mapping[str, Any], number: int) -> dict[str, str]:
+    def slices_of(self, values: Mapping[str, Any], number: int) -> Mapping[str, str]:
         """Tag to value; a tag whose value is missing or empty is left out."""
         found = {}
         for tag, field in self.slices:
             text = field.text(values, number)
             if text:
                 found[tag] = text
-        return found
+        return found or _NO_SLICES
 
 
 def _input(
