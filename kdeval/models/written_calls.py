@@ -2,7 +2,7 @@
 
 hermes: `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, as Hermes, Qwen and SmolLM
 write. mistral: `[TOOL_CALLS][{"name": ..., "arguments": {...}}]` or
-`[TOOL_CALLS]name[ARGS]{...}`. json: the whole text is JSON, an object or a list with `name` and
+`[TOOL_CALLS]name[ARGS]{...}`. json: the text begins with JSON, an object or a list with `name` and
 `arguments` (or `parameters`), as Llama, Phi and Granite write. What was begun as a call and cannot
 be read is a call that is not valid, so that it never passes for a text without calls.
 """
@@ -88,10 +88,13 @@ def _json(text: str) -> Read:
             found.extend(value if isinstance(value, list) else [value])
             place = _past(_BETWEEN, body, place)
     except ValueError:
-        return ("", (_unreadable(body),)) if _BEGUN.match(body) else (text, ())
-    if not found or not all(_is_call(item) for item in found):
+        pass
+    if not all(_is_call(item) for item in found):
         return text, ()
-    return "", as_tool_calls(found)
+    calls = as_tool_calls(found)
+    if _BEGUN.match(body, place):
+        return "", (*calls, _unreadable(body[place:]))
+    return (body[place:], calls) if calls else (text, ())
 
 
 _READERS: Mapping[str, Callable[[str], Read]] = {
@@ -105,7 +108,6 @@ def _tagged(text: str, start: int) -> tuple[list[ToolCall], int]:
     """The calls after an opening tag, and where they end; the closing tag may be missing."""
     calls: list[ToolCall] = []
     place = start
-    closing = text.find(_CLOSE, start)
     while True:
         place = _past(_BETWEEN, text, place)
         if text.startswith(_CLOSE, place):
@@ -116,10 +118,10 @@ def _tagged(text: str, start: int) -> tuple[list[ToolCall], int]:
             value, place = leading_json(text, place)
             calls.extend(as_tool_calls(value))
         except ValueError:
-            if calls and closing < 0:
-                return calls, place
-            end = len(text) if closing < 0 else closing
-            return [_unreadable(text[start:end])], end if closing < 0 else end + len(_CLOSE)
+            closing = text.find(_CLOSE, place)
+            if closing >= 0:
+                return [_unreadable(text[start:closing])], closing + len(_CLOSE)
+            return (calls, place) if calls else ([_unreadable(text[start:])], len(text))
 
 
 def _listed(text: str, start: int) -> tuple[list[ToolCall], int]:
