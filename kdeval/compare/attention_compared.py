@@ -41,24 +41,25 @@ class AttentionAsked:
     clusters: Clusters
     confidence: float
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Student and teacher."""
+        return self.student, self.teacher
+
 
 def attention_figures(asked: AttentionAsked) -> AttentionFigures | None:
     """Of the pairs of layers, but for embeddings; None where maps were not asked for."""
     if not asked.tables.settings["attention"]:
         return None
-    left_out = _unknown(asked)
-    pairs: list[AttentionPair] = []
-    samples = 0
-    for student, teacher in asked.pairs:
-        if not student or not teacher:
-            continue
-        both, apart = _both(asked, student, teacher)
-        if not pairs:
-            left_out.update(apart)
-            samples = len(both)
-        if both:
-            pairs.append(_pair(asked, student, teacher, both))
-    return AttentionFigures(samples=samples, pairs=tuple(pairs), left_out=dict(left_out))
+    any_layer = (asked.tables.layers(asked.suite, name)[-1] for name in asked.names)
+    both, apart = _both(asked, *any_layer)
+    pairs = [
+        _pair(asked, student, teacher, _both(asked, student, teacher)[0])
+        for student, teacher in asked.pairs
+        if both and student and teacher
+    ]
+    left_out = dict(_unknown(asked) + apart)
+    return AttentionFigures(samples=len(both), pairs=tuple(pairs), left_out=left_out)
 
 
 def _unknown(asked: AttentionAsked) -> Counter[str]:
@@ -90,8 +91,7 @@ def _both(asked: AttentionAsked, student: int, teacher: int) -> tuple[_Maps, Cou
         elif row["one_way"] != other["one_way"]:
             apart[_OTHER_WAY] += 1
         else:
-            one, ours = (np.asarray(side["maps"], dtype=np.float64) for side in (other, row))
-            both[str(row["sample_id"])] = (one, ours, bool(row["one_way"]))
+            both[str(row["sample_id"])] = (other["maps"], row["maps"], bool(row["one_way"]))
     return both, apart
 
 

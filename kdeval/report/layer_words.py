@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from kdeval.compare.hidden_states import AttentionFigures, AttentionPair, HiddenStateFigures
 from kdeval.report.details import StudentDetails
 from kdeval.report.numbers import counted, interval_text, number
+from kdeval.stats.interval import Interval
 
 __all__ = [
     "LAYERS_MEAN",
@@ -28,6 +29,7 @@ LAYERS_MEAN = (
 
 _TOKENS = {"mean": "the mean over its tokens", "last": "its last token", "first": "its first token"}
 _REASONS = 4
+_THE_SAME = 1 - 1e-6
 
 
 def layer_lines(details: StudentDetails | None) -> Iterator[str]:
@@ -47,7 +49,7 @@ def layer_words(found: HiddenStateFigures) -> str:
     if found.mean is None:
         return f"Nothing is compared: {found.reason}."
     words = (
-        f"CKA {interval_text(found.mean, 'number', 3)} in the mean of the layers that go together, "
+        f"CKA {_figure(found.mean, 3)} in the mean of the layers that go together, "
         f"over {counted(found.samples, 'sample')}, each by {_TOKENS[found.tokens]}"
     )
     if found.unrelated is not None:
@@ -56,9 +58,11 @@ def layer_words(found: HiddenStateFigures) -> str:
             f"{number(found.unrelated, 'number', 3)} in 95 % of the cases"
         )
     lowest = min(found.pairs, key=lambda pair: pair.cka.estimate or 0.0)
+    if (lowest.cka.estimate or 0.0) > _THE_SAME:
+        return f"{words}. All of them are the same, up to rounding."
     return (
         f"{words}. Least alike are the student's {_layer(lowest.student)} and the teacher's "
-        f"{_layer(lowest.teacher)}: {interval_text(lowest.cka, 'number', 3)}."
+        f"{_layer(lowest.teacher)}: {_figure(lowest.cka, 3)}."
     )
 
 
@@ -91,10 +95,9 @@ def relation_words(found: HiddenStateFigures) -> str:
         return ""
     return (
         "After the last layers the distances between samples correlate at "
-        f"{interval_text(kept.distance_correlation, 'number', 3)} (Huber loss "
-        f"{interval_text(kept.distance_loss, 'number', 4)}), the angles that three of them make at "
-        f"{interval_text(kept.angle_correlation, 'number', 3)} "
-        f"({interval_text(kept.angle_loss, 'number', 4)}; {kept.angle_samples:,} samples)."
+        f"{_figure(kept.distance_correlation, 3)} (Huber loss {_figure(kept.distance_loss, 4)}), "
+        f"the angles that three of them make at {_figure(kept.angle_correlation, 3)} "
+        f"({_figure(kept.angle_loss, 4)}; {kept.angle_samples:,} samples)."
     )
 
 
@@ -136,6 +139,13 @@ def layer_ranges(layers: Sequence[int]) -> str:
         else:
             parts.append([layer])
     return ", ".join(str(part[0]) if len(part) == 1 else f"{part[0]}–{part[-1]}" for part in parts)
+
+
+def _figure(interval: Interval, digits: int) -> str:
+    """An estimate that no sample changes stands alone."""
+    if interval.low is None and interval.high is None:
+        return number(interval.estimate, "number", digits)
+    return interval_text(interval, "number", digits)
 
 
 def _layer(place: int) -> str:

@@ -8,7 +8,7 @@
   the Gram matrix with its diagonal, row by row, in float64. Layer 0 is the embeddings. No vector
   and no text can be made of it.
 - `hidden_attention.parquet`, one row a (suite, model, layer, sample): attention maps of shape
-  (heads, places that look, tokens), flat, in float32, with these places; the first layer is 1.
+  (heads, places that look, tokens), flat, in float16, with these places; the first layer is 1.
 
 Rows of one model lie in row groups of its own, so that a model that did not change is copied, and
 one layer is read without the others.
@@ -55,7 +55,7 @@ _ATTENTION = pa.schema(
         ("one_way", pa.bool_()),
         ("heads", pa.int32()),
         ("places", pa.list_(pa.int32())),
-        ("maps", pa.list_(pa.float32())),
+        ("maps", pa.list_(pa.float16())),
     ]
 )
 _SCHEMAS = (_SAMPLES, _LAYERS, _ATTENTION)
@@ -102,7 +102,11 @@ class HiddenWriter:
     def add_attention(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Maps of one layer of one model over one suite; each of shape (heads, places, tokens)."""
         self._write(
-            2, [{**row, "heads": len(row["maps"]), "maps": row["maps"].ravel()} for row in rows]
+            2,
+            [
+                {**row, "heads": len(row["maps"]), "maps": row["maps"].ravel().astype(np.float16)}
+                for row in rows
+            ],
         )
 
     def copy(self, known: HiddenTables, model: str) -> None:
@@ -165,17 +169,17 @@ class HiddenTables:
         return found
 
     def attention(self, suite: str, model: str, layer: int) -> list[dict[str, Any]]:
-        """One row a sample; maps of shape (heads, places, tokens). Empty where there are none."""
+        """One row a sample; maps of shape (heads, places, tokens), whose rows sum to 1.
+
+        Empty where there are none.
+        """
         known = self.groups(self.files[2])
         if (suite, model, layer) not in known:
             return []
         group = known.index((suite, model, layer))
         rows: Iterable[dict[str, Any]] = _open(self.files[2]).read_row_group(group).to_pandas(
             ).to_dict(orient="records")  # fmt: skip
-        return [
-            {**row, "maps": row["maps"].reshape(row["heads"], len(row["places"]), -1)}
-            for row in rows
-        ]
+        return [{**row, "maps": _maps(row)} for row in rows]
 
     def groups(self, file: Path) -> list[tuple[str, str, int]]:
         """(suite, model, layer) of each row group; layer -1 in the file that has none."""
@@ -188,6 +192,12 @@ class HiddenTables:
                 found.append((row["suite"], row["model"], row.get("layer", -1)))
             self._groups[file] = found
         return self._groups[file]
+
+
+def _maps(row: Mapping[str, Any]) -> NDArray[np.float64]:
+    flat = np.asarray(row["maps"], dtype=np.float64)
+    maps = flat.reshape(row["heads"], len(row["places"]), -1)
+    return np.asarray(maps / maps.sum(axis=-1, keepdims=True))
 
 
 def _open(file: Path) -> Any:

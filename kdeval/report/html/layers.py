@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kdeval.compare.hidden_states import AttentionPair, HiddenStateFigures, LayerPair
 from kdeval.report.details import StudentDetails
 from kdeval.report.html.charts.drawing import Chart
 from kdeval.report.html.charts.heat_map import heat_map
-from kdeval.report.html.figures import Figure, measured
+from kdeval.report.html.figures import Figure, amount, measured
 from kdeval.report.layer_words import (
     attention_words,
     layer_ranges,
@@ -19,6 +19,7 @@ from kdeval.report.layer_words import (
 )
 from kdeval.report.numbers import number
 from kdeval.report.plain_text import one_line
+from kdeval.stats.interval import Interval
 
 __all__ = ["LayerRow", "LayersView", "layers_views"]
 
@@ -110,7 +111,7 @@ def _row(pair: LayerPair, attention: dict[tuple[int, int], AttentionPair]) -> La
     return LayerRow(
         student=str(pair.student),
         teacher=str(pair.teacher),
-        cka=measured(pair.cka, "number", 3),
+        cka=_figure(pair.cka),
         as_near=layer_ranges(others),
         nearest=f"{pair.nearest} ({number(pair.nearest_cka, 'number', 3)})" if moved else "",
         attention=None if found is None else _attention_row(found),
@@ -120,9 +121,22 @@ def _row(pair: LayerPair, attention: dict[tuple[int, int], AttentionPair]) -> La
 def _attention_row(found: AttentionPair) -> AttentionRow:
     kept = "" if found.kept_heads is None else f"{found.kept_heads} of {found.heads}"
     return AttentionRow(
-        divergence=measured(found.divergence, "number", 3),
-        beyond_first=measured(found.beyond_first, "number", 3),
-        matched_heads=measured(found.matched_heads, "number", 3),
+        divergence=_figure(found.divergence),
+        beyond_first=_brief(found.beyond_first),
+        matched_heads=_brief(found.matched_heads),
         kept_heads=kept,
         first=f"{number(found.teacher_first, 'percent')}, {number(found.student_first, 'percent')}",
     )
+
+
+def _figure(interval: Interval | None) -> Figure:
+    """An estimate that no sample changes stands alone, with its reason to hover."""
+    if interval is None or interval.low is not None or interval.high is not None:
+        return measured(interval, "number", 3)
+    return replace(amount(interval.estimate, "number", 3), reason=interval.reason or "")
+
+
+def _brief(interval: Interval | None) -> Figure:
+    """The estimate, its interval to hover: a row has many."""
+    found = _figure(interval)
+    return replace(found, ends="", reason=found.reason or found.ends)

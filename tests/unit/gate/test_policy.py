@@ -102,6 +102,15 @@ rules:
             "2: rules.0.metric: a diagnostic explains and never decides; use retention or "
             "difference, or for probabilities brier_difference or log_loss_difference (got 'cka')",
         ),
+        *(
+            (
+                f"metric: {name}, max: 0.1",
+                "2: rules.0.metric: a diagnostic explains and never decides; use retention or "
+                "difference, or for probabilities brier_difference or log_loss_difference (got "
+                f"{name!r})",
+            )
+            for name in ("attention_divergence", "relation_similarity", "hidden_states")
+        ),
         (
             "metric: brier, max: 0.2",
             "2: rules.0.metric: use brier_difference: student minus teacher on the same samples "

@@ -6,13 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kdeval.compare.hidden_states import HiddenStateFigures
-from kdeval.report.html.charts.drawing import ACCENT, INK, MUTED, Chart, draw
+from kdeval.report.html.charts.drawing import ACCENT, ALARM, INK, Chart, draw
 
 __all__ = ["heat_map"]
 
-_CELL, _MOST = 13, 330
-_SHADES = 24
+_CELL, _MOST = 24, 340
+_SHADES = 32
 """Of the colour: cells of one shade that lie side by side are drawn as one."""
+_CONTRAST = 4
+"""Power of CKA that gives the shade: neighbours in one model differ between 0.9 and 1."""
+
+_STEPS = 20
+"""Of the scale beside it."""
+_PAPER = "var(--paper)"
 
 Row = dict[str, Any]
 
@@ -26,11 +32,11 @@ def heat_map(found: HiddenStateFigures, *, title: str, name: str) -> Chart | Non
     if not found.pairs:
         return None
     columns, rows = len(found.teacher_layers), len(found.student_layers)
-    cell = min(_CELL, _MOST / max(columns, rows))
+    cell = max(2, min(_CELL, _MOST // max(columns, rows)))  # whole pixels leave no seams
     x = _axis("teacher's layer", found.teacher_layers)
     y = _axis("student's layer", found.student_layers)
     opacity = {"field": "shade", "type": "quantitative", "scale": None}
-    circle = {"type": "point", "filled": False, "opacity": 1, "size": max(8.0, cell**2 / 3)}
+    point = {"type": "point", "filled": True, "opacity": 1, "size": max(6.0, cell**2 / 3)}
     place = {"teacher": found.teacher_layers.index, "student": found.student_layers.index}
     points = [
         {"x": place["teacher"](teacher) + 0.5, "y": place["student"](pair.student) + 0.5}
@@ -49,8 +55,8 @@ def heat_map(found: HiddenStateFigures, *, title: str, name: str) -> Chart | Non
                 "fillOpacity": opacity,
             },
         },
-        _points(points, "mapped", {**circle, "color": INK, "strokeWidth": 1.25}, x, y),
-        _points(points, "nearest", {**circle, "shape": "cross", "color": MUTED}, x, y),
+        _points(points, "mapped", {**point, "fill": _PAPER, "stroke": INK}, x, y),
+        _points(points, "nearest", {**point, "shape": "cross", "fill": ALARM}, x, y),
     ]  # fmt: skip
     whole = {"width": cell * columns, "height": cell * rows, "layer": layers}
     spec = {"hconcat": [whole, _legend(cell * rows)], "spacing": 24}
@@ -75,7 +81,7 @@ def _axis(title: str, numbers: Sequence[int]) -> Row:
 def _cells(table: Sequence[Sequence[float | None]]) -> Iterator[Row]:
     """Runs of one shade in each row; what is not known or below 0 has none."""
     for low, row in enumerate(table):
-        shades = [0 if value is None else max(0, round(value * _SHADES)) for value in row]
+        shades = [0 if value is None else round(_shade(value) * _SHADES) for value in row]
         start = 0
         for end in range(1, len(shades) + 1):
             if end == len(shades) or shades[end] != shades[start]:
@@ -85,6 +91,10 @@ def _cells(table: Sequence[Sequence[float | None]]) -> Iterator[Row]:
                         "shade": shades[start] / _SHADES,
                     }  # fmt: skip
                 start = end
+
+
+def _shade(value: float) -> float:
+    return float(max(0.0, value) ** _CONTRAST)
 
 
 def _points(points: Sequence[Row], kind: str, mark: Row, x: Row, y: Row) -> Row:
@@ -97,8 +107,8 @@ def _points(points: Sequence[Row], kind: str, mark: Row, x: Row, y: Row) -> Row:
 
 def _legend(height: float) -> Row:
     steps = [
-        {"low": step / _SHADES, "high": (step + 1) / _SHADES, "shade": (step + 0.5) / _SHADES}
-        for step in range(_SHADES)
+        {"low": step / _STEPS, "high": (step + 1) / _STEPS, "shade": _shade((step + 0.5) / _STEPS)}
+        for step in range(_STEPS)
     ]
     return {
         "data": {"values": steps},
@@ -108,7 +118,10 @@ def _legend(height: float) -> Row:
         "encoding": {
             "y": {
                 "field": "low", "type": "quantitative", "scale": {"domain": [0, 1]},
-                "axis": {"title": "CKA", "grid": False, "values": [0, 0.5, 1], "orient": "right"},
+                "axis": {
+                    "title": "CKA", "titleAngle": 0, "titleAlign": "left", "titleX": 0,
+                    "titleY": -12, "grid": False, "values": [0, 0.5, 0.8, 1], "orient": "right",
+                },
             },
             "y2": {"field": "high"},
             "fillOpacity": {"field": "shade", "type": "quantitative", "scale": None},

@@ -1,0 +1,246 @@
+"""What adapters show of their networks: pooled states and attention maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+import transformers
+
+from kdeval.config.schema import EmbedderConfig, ImageClassifierConfig, SequenceClassifierConfig
+from kdeval.models.embedder import TransformersEmbedder
+from kdeval.models.hidden.maps import LONGEST
+from kdeval.models.image_classifier import ImageClassifier
+from kdeval.models.protocols import Request
+from kdeval.models.sequence_classifier import SequenceClassifier
+from kdeval.models.white_box import HiddenStates, SampleAttention, SampleStates
+from kdeval.records import Image
+from tests.contract.causal_models import (
+    PROMPTS,
+    asking,
+    build,
+    choosing,
+    save_gpt2,
+    save_llama,
+    save_mamba,
+    save_tokenizer,
+)
+from tests.contract.digit_images import _vit
+
+TEXTS = ["good film", "the plot of a very bad film", "ok", "not good not bad", "a film"]
+
+
+def close(one: Any, other: Any) -> None:
+    """To 1e-5 of the largest state."""
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * float(np.abs(other).max()))
+
+
+def classifying(texts: Sequence[str]) -> list[Request]:
+    return [
+        Request(sample_id=f"s{index}", suite="x", kind="classification", input=text,
+                labels=("negative", "positive"))
+        for index, text in enumerate(texts)
+    ]  # fmt: skip
+
+
+@pytest.fixture(params=["llama", "gpt2", "mamba", "classifier", "embedder"])
+def pair(
+    request: pytest.FixtureRequest, tmp_path: Path, tiny_bert: Path
+) -> tuple[Any, Any, list[Request]]:
+    """The same model in batches of one and of four, with requests of different length."""
+    if request.param in ("classifier", "embedder"):
+        kind: Any = {"classifier": (SequenceClassifier, SequenceClassifierConfig, "sequence_"),
+                "embedder": (TransformersEmbedder, EmbedderConfig, "")}[request.param]  # fmt: skip
+        settings = {"name": "m", "type": kind[2] + request.param, "path": str(tiny_bert),
+                    "device": "cpu"}  # fmt: skip
+        one, four = (
+            kind[0](kind[1].model_validate({**settings, "batch_size": size})) for size in (1, 4)
+        )
+        return one, four, classifying(TEXTS)
+    {"llama": save_llama, "gpt2": save_gpt2, "mamba": save_mamba}[request.param](tmp_path)
+    save_tokenizer(tmp_path)
+    one, four = (build(tmp_path, batch_size=size) for size in (1, 4))
+    return one, four, [asking(index, prompt) for index, prompt in enumerate(PROMPTS)]
+
+
+@pytest.mark.parametrize("tokens", ["mean", "last"])
+def test_what_else_is_in_a_batch_changes_nothing(pair: Any, tokens: Any) -> None:
+    """Padding never enters a representation."""
+    one, four, requests = pair
+    assert isinstance(one, HiddenStates)
+    for alone, together in zip(
+        one.hidden_states(requests, tokens=tokens), four.hidden_states(requests, tokens=tokens),
+        strict=True,
+    ):  # fmt: skip
+        assert (alone.tokens, alone.digest) == (together.tokens, together.digest)
+        assert len(alone.vectors) == 3
+        for first, second in zip(alone.vectors, together.vectors, strict=True):
+            assert first.dtype == np.float32
+            close(first, second)
+
+
+def test_the_first_token_of_one_that_reads_one_way_is_no_part_of_the_mean(tmp_path: Path) -> None:
+    """It sees nothing but itself; of one alone it is all that there is."""
+    save_llama(tmp_path)
+    tokenizer = save_tokenizer(tmp_path)
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    mean, single = build(tmp_path).hidden_states(
+        [asking(0, "one two three"), asking(1, "x")], tokens="mean"
+    )
+    last = build(tmp_path).hidden_states([asking(0, "one two three")], tokens="last")[0]
+    with torch.inference_mode():
+        plain, short = (
+            model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True).hidden_states
+            for text in ("one two three", "x")
+        )
+    assert isinstance(mean, SampleStates)
+    assert isinstance(single, SampleStates)
+    assert isinstance(last, SampleStates)
+    for layer in range(3):
+        expected = plain[layer][0, 1:].mean(0).numpy()
+        close(mean.vectors[layer], expected)
+        close(last.vectors[layer], plain[layer][0, -1].numpy())
+        close(single.vectors[layer], short[layer][0, 0].numpy())
+
+
+def test_one_that_reads_both_ways_is_pooled_over_all_its_tokens(tiny_bert: Path) -> None:
+    """As an encoder's embedding is; its first token can be taken instead."""
+    model = _classifier(tiny_bert)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_bert)
+    plain = transformers.AutoModel.from_pretrained(tiny_bert).eval()
+    with torch.inference_mode():
+        states = plain(**tokenizer(TEXTS[1], return_tensors="pt")).last_hidden_state[0].numpy()
+    for tokens, expected in (("mean", states.mean(0)), ("first", states[0]), ("last", states[-1])):
+        found = model.hidden_states(classifying([TEXTS[1]]), tokens=tokens)[0]  # type: ignore[arg-type]
+        assert isinstance(found, SampleStates)
+        close(found.vectors[-1], expected)
+
+
+def _classifier(folder: Path) -> SequenceClassifier:
+    return SequenceClassifier(
+        SequenceClassifierConfig.model_validate(
+            {"name": "m", "type": "sequence_classifier", "path": str(folder), "device": "cpu"}
+        )
+    )
+
+
+def test_attention_maps_are_those_of_the_plain_kernel(tmp_path: Path) -> None:
+    """Some rows of them, each a distribution; afterwards the model has its own kernel again."""
+    save_llama(tmp_path)
+    tokenizer = save_tokenizer(tmp_path)
+    model = build(tmp_path)
+    text = "one two three four five six seven"
+    found = model.attention_maps([asking(0, text), asking(1, "x")], looking=3)
+    maps, short = found
+    assert isinstance(maps, SampleAttention)
+    assert short == "fewer than 3 tokens"
+    plain = transformers.AutoModelForCausalLM.from_pretrained(
+        tmp_path, attn_implementation="eager"
+    ).eval()
+    encoded = tokenizer(text, return_tensors="pt")
+    tokens = encoded["input_ids"].shape[1]
+    with torch.inference_mode():
+        expected = plain(**encoded, output_attentions=True).attentions
+    assert maps.one_way
+    assert (maps.places[0], maps.places[-1], len(maps.places)) == (2, tokens - 1, 3)
+    for layer, own in zip(maps.maps, expected, strict=True):
+        assert layer.shape == (4, 3, tokens)
+        np.testing.assert_allclose(layer, own[0][:, list(maps.places)].numpy(), atol=1e-6)
+        np.testing.assert_allclose(layer.sum(-1), 1, atol=1e-6)
+    before = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).config
+    assert model._loaded.model.config._attn_implementation == before._attn_implementation
+
+
+def test_what_has_no_maps_says_so(tmp_path: Path) -> None:
+    """A state space; a text whose maps would take the square of its length."""
+    save_mamba(tmp_path)
+    save_tokenizer(tmp_path)
+    requests = [asking(0, "one two three four")]
+    assert "no attention maps" in build(tmp_path).attention_maps(requests, looking=2)[0]
+    long = tmp_path / "long"
+    long.mkdir()
+    save_llama(long, positions=2048)
+    save_tokenizer(long)
+    found = build(long).attention_maps([asking(0, "one two " * LONGEST)], looking=2)
+    assert found == [f"longer than {LONGEST} tokens"]
+
+
+def test_prompts_are_read_as_the_model_is_asked(tmp_path: Path) -> None:
+    """A chat template where it writes, none where it chooses; too long is told and not cut."""
+    save_llama(tmp_path, positions=32)
+    save_tokenizer(tmp_path, chat=True)
+    model = build(tmp_path)
+    writes, chooses, long = model.hidden_states(
+        [asking(0, "one two"), choosing(1, "one two", ("a", "b")), asking(2, "one two " * 40)],
+        tokens="last",
+    )
+    assert isinstance(writes, SampleStates)
+    assert isinstance(chooses, SampleStates)
+    assert writes.tokens > chooses.tokens
+    assert writes.digest != chooses.digest
+    assert isinstance(long, str)
+    assert "longer than the 32 tokens" in long
+
+
+def test_half_precision_is_pooled_in_float32(tmp_path: Path) -> None:
+    """The mean of bfloat16 states is not rounded to bfloat16."""
+    save_llama(tmp_path)
+    save_tokenizer(tmp_path)
+    text = [asking(0, "one two three four five six seven eight")]
+    full = build(tmp_path, dtype="float32").hidden_states(text, tokens="mean")[0]
+    half = build(tmp_path, dtype="bfloat16").hidden_states(text, tokens="mean")[0]
+    assert isinstance(full, SampleStates)
+    assert isinstance(half, SampleStates)
+    mean = torch.from_numpy(half.vectors[0])
+    assert not torch.equal(mean.bfloat16().float(), mean)
+    np.testing.assert_allclose(half.vectors[0], full.vectors[0], atol=0.02)
+
+
+def test_weights_are_released_and_read_again(tmp_path: Path) -> None:
+    """After it the same states come again."""
+    save_llama(tmp_path)
+    save_tokenizer(tmp_path)
+    model = build(tmp_path)
+    assert not model.in_memory
+    requests = [asking(0, "one two three")]
+    first = model.hidden_states(requests, tokens="mean")[0]
+    assert model.in_memory
+    model.release()
+    assert not model.in_memory
+    again = model.hidden_states(requests, tokens="mean")[0]
+    assert isinstance(first, SampleStates)
+    assert isinstance(again, SampleStates)
+    np.testing.assert_array_equal(first.vectors[-1], again.vectors[-1])
+
+
+def test_patches_of_an_image_are_its_tokens(tmp_path: Path) -> None:
+    """Of a vision transformer, with maps; an image that cannot be read fails alone."""
+    torch.manual_seed(0)
+    _vit(layers=2, width=16).save_pretrained(tmp_path)
+    transformers.ViTImageProcessor(size={"height": 8, "width": 8}).save_pretrained(tmp_path)
+    PIL.Image.new("RGB", (8, 8), (200, 30, 90)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no image")
+    model = ImageClassifier(
+        ImageClassifierConfig.model_validate(
+            {"name": "m", "type": "image_classifier", "path": str(tmp_path), "device": "cpu"}
+        )
+    )
+    requests = [
+        Request(sample_id=name, suite="x", kind="classification", input="", labels=("0", "1"),
+                image=Image(path=str(tmp_path / f"{name}.png"), sha256=name))
+        for name in "ab"
+    ]  # fmt: skip
+    states, broken = model.hidden_states(requests, tokens="mean")
+    assert isinstance(states, SampleStates)
+    assert (states.tokens, len(states.vectors)) == (17, 3)
+    assert broken == "its image cannot be read"
+    maps = model.attention_maps(requests, looking=4)[0]
+    assert isinstance(maps, SampleAttention)
+    assert maps.maps[0].shape == (4, 4, 17)
+    assert not maps.one_way
+    assert "last token" in str(model.hidden_states(requests[:1], tokens="last")[0])
