@@ -71,7 +71,7 @@ class RecordedColumnsConfig(Strict):
     tool_calls: str | None = Field(
         None,
         description="suites with tools: a list of {name, arguments}, also as OpenAI has them and "
-        "as JSON; a row that has an output and no list called nothing",
+        "as JSON; a row with an output, or where none is mapped, and no list called nothing",
     )
     choice_form: Literal["auto", "index", "letter", "text"] = Field(
         "auto", description="how recorded choices are written, where that is not plain"

@@ -45,6 +45,9 @@ _PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
 }
 
 
+_ABSENT = {"error": "none failed", "tool_calls": "nothing was called"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedAnswers:
     """The answers of a file by id, and what is odd about its columns, a line each."""
@@ -133,7 +136,7 @@ def _check_columns(
             hint = nearest(column, seen)
             problems.append(f"{path}: columns.{setting}: there is no column {column!r}; {hint}")
         else:
-            unknown = "none failed" if setting == "error" else "unknown for all"
+            unknown = _ABSENT.get(setting, "unknown for all")
             warnings.append(f"no row of {path.name} has {column!r} ({setting}): {unknown}")
     if problems:
         raise ConfigError(problems)
@@ -162,7 +165,7 @@ class _AnswerReader:
             for setting, parse in _PARSERS.items()
             if getattr(columns, setting) is not None
         ]
-        self._calls = columns.tool_calls is not None
+        self._calls, self._outputs = columns.tool_calls is not None, columns.output is not None
         self._logarithms = columns.log_probabilities is not None
         self._probabilities = (
             columns.log_probabilities if self._logarithms else columns.probabilities
@@ -195,11 +198,14 @@ class _AnswerReader:
         )
 
     def _complete_calls(self, found: dict[str, Any]) -> None:
-        """No list beside an output says that nothing was called, and calls need no output."""
-        if self._calls and "tool_calls" in found:
+        """Calls need no output, and a row that has an output and no list called nothing.
+
+        So did one without a list where no output is mapped.
+        """
+        if self._calls and ("tool_calls" in found or not self._outputs):
             found.setdefault("output", "")
-        elif self._calls and "output" in found:
-            found["tool_calls"] = ()
+        if self._calls and "output" in found:
+            found.setdefault("tool_calls", ())
 
     def _read_probabilities(self, row: Row) -> LogProbabilities | None:
         source = self._probabilities

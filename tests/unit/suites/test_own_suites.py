@@ -14,6 +14,8 @@ import pytest
 from kdeval.models.echo import EchoModel
 from kdeval.models.protocols import Request
 from kdeval.records import Response
+from kdeval.store.tool_calls import as_tool_calls, tool_call
+from kdeval.store.tool_definitions import tool_name
 from kdeval.suites import load_suite
 
 FOLDER = Path(__file__).parents[3] / "suites"
@@ -327,6 +329,28 @@ class TestToolChoice:
         listed = {(row["domain"], tool["name"]) for row in rows for tool in row["tools"]}
         right = {(row["domain"], right_option(row)) for row in rows}
         assert listed <= right
+
+
+class TestToolChoiceAsCalls:
+    def test_the_same_requests_offer_their_tools_as_functions(self):
+        """The option that is right becomes the call that is right, and "none" no call."""
+        suite = load_suite(FOLDER / "tool_choice" / "tool_calls.yaml")
+        rows = rows_of("tool_choice")
+        assert [sample.input for sample in suite.samples] == [row["request"] for row in rows]
+        for row, sample in zip(rows, suite.samples, strict=True):
+            names = [tool_name(tool) for tool in sample.tools]
+            assert [*names, "none"] == row["options"]
+            called = [call.name for call in as_tool_calls(sample.reference)]
+            assert called == [name for name in [right_option(row)] if name != "none"]
+
+    def test_the_right_call_is_marked_right_and_its_neighbours_wrong(self):
+        suite = load_suite(FOLDER / "tool_choice" / "tool_calls.yaml")
+        (scorer,) = suite.scorers
+        for sample in suite.samples:
+            right = as_tool_calls(sample.reference)
+            for calls in ((), *((tool_call(tool_name(tool), {}),) for tool in sample.tools)):
+                score = scorer.score(sample, Response(output="", tool_calls=calls))
+                assert score.value == (calls == right), sample.id
 
 
 def test_the_readme_lists_every_suite_with_its_size():

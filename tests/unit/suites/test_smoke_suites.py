@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from kdeval.models.echo import EchoModel
-from kdeval.models.protocols import Request
 from kdeval.records import Response
+from kdeval.run.requests import as_request
+from kdeval.store.tool_calls import as_tool_calls
 from kdeval.suites import load_suite
 
 FOLDER = Path(__file__).parents[3] / "suites" / "smoke"
-NAMES = ("intent", "facts", "contact", "arithmetic")
+NAMES = ("intent", "facts", "contact", "arithmetic", "tool_calls")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,8 +34,10 @@ def test_its_own_references_are_right_answers(name):
     for sample in suite.samples:
         reference = sample.reference
         output = reference if isinstance(reference, str) else json.dumps(reference)
+        calls = as_tool_calls(reference) if sample.tools else None
         for scorer in suite.scorers:
-            assert scorer.score(sample, Response(output=output)).value == 1, sample.id
+            response = Response(output=output, tool_calls=calls)
+            assert scorer.score(sample, response).value == 1, sample.id
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,15 +46,7 @@ def test_the_fake_model_can_be_marked_on_it(name):
     model = EchoModel()
     ask = {"classification": model.classify, "multiple_choice": model.score_choices}
     for sample in suite.samples:
-        request = Request(
-            sample_id=sample.id,
-            suite=sample.suite,
-            kind=sample.kind,
-            input=sample.input,
-            labels=sample.labels or (),
-            choices=sample.choices or (),
-        )
-        (response,) = ask.get(suite.kind, model.generate)([request])
+        (response,) = ask.get(suite.kind, model.generate)([as_request(sample)])
         assert all(scorer.score(sample, response).value is not None for scorer in suite.scorers)
 
 
