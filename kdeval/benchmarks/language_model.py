@@ -28,7 +28,8 @@ from kdeval.errors import ModelError
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.records import Kind, Response
 from kdeval.run.batches import place_in_order
-from kdeval.run.executor import ask as ask_model
+from kdeval.run.executor import LocalExecutor
+from kdeval.run.requests import in_batches
 from kdeval.store.fingerprints import value_digest
 
 __all__ = ["FAILED_LOG_LIKELIHOOD", "Ask", "Asked", "KdevalLM"]
@@ -41,8 +42,8 @@ FAILED_LOG_LIKELIHOOD = -700.0
 
 
 _LOGGER = logging.getLogger("lm_eval.models.kdeval")
-_LEAST_PART = {"cpu": 64, "other": 512}
-"""Requests that are handed to a model at once, at least."""
+_PART = {"cpu": 64, "other": 512}
+"""Requests that a model gets at once, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,15 +119,16 @@ class KdevalLM(LM):  # type: ignore[misc]
         """The model that `--model_args` names (see `model_from_args`).
 
         Of `additional_config`, lm-eval's own --batch_size and --device count where the arguments
-        say nothing; a batch size of 1, which is lm-eval's default, or "auto" is kdeval's own.
+        say nothing. What its command line hands over unasked, 1 and "cuda:0", is kdeval's choice.
         """
-        given = dict(arg_dict)
-        more = dict(additional_config or {})
-        if str(more.get("batch_size", "1")).isdecimal() and int(more.get("batch_size", 1)) > 1:
-            given.setdefault("batch_size", int(more["batch_size"]))
-        if more.get("device") is not None:
-            given.setdefault("device", more["device"])
-        name, model = model_from_args(given)
+        given = additional_config or {}
+        batch, device = str(given.get("batch_size")), given.get("device")
+        more: dict[str, Any] = {}
+        if batch.isdecimal() and batch != "1":
+            more["batch_size"] = int(batch)
+        if device not in (None, "cuda", "cuda:0"):
+            more["device"] = device
+        name, model = model_from_args({**more, **arg_dict})
         return cls(model, name=name)
 
     @property
@@ -150,7 +152,12 @@ class KdevalLM(LM):  # type: ignore[misc]
     def generate_until(self, requests: Sequence[Instance]) -> list[str]:
         """The text written after each context."""
         questions = prompts(requests, replicate=self._replicate)
-        return [response.output or "" for response in self._answers("generation", questions)]
+        return [
+            _until(response.output or "", question.request.stop)
+            for question, response in zip(
+                questions, self._answers("generation", questions), strict=True
+            )
+        ]
 
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
@@ -235,14 +242,27 @@ class KdevalLM(LM):  # type: ignore[misc]
 
 def _ask_with_bar(model: Model, name: str, requests: Sequence[Request]) -> list[Response]:
     """Answers of the model itself; on a terminal a bar shows how far they are."""
-    rows = 8 * int(getattr(model, "batch_size", 32))
-    size = max(rows, _LEAST_PART["cpu" if getattr(model, "device", "cpu") == "cpu" else "other"])
-    found: list[Response] = []
+    found: dict[int, Response] = {}
     with tqdm(total=len(requests), desc=name, disable=None) as bar:
-        for start in range(0, len(requests), size):
-            found += ask_model(model, requests[start : start + size])
-            bar.update(len(found) - start)
-    return found
+        batches = in_batches(requests, _part(model))
+        for batch, responses in LocalExecutor().answer(model, batches):
+            pairs = zip(batch, responses, strict=True)
+            found.update((id(request), response) for request, response in pairs)
+            bar.update(len(batch))
+    return [found[id(request)] for request in requests]
+
+
+def _part(model: Model) -> int:
+    """How many requests the model gets at once: many, as it batches them itself, or its own."""
+    usual = int(getattr(model, "batch_size", 32))
+    if getattr(model, "max_concurrency", 1) > 1:
+        return usual
+    return max(8 * usual, _PART["cpu" if getattr(model, "device", "cpu") == "cpu" else "other"])
+
+
+def _until(text: str, stops: Sequence[str]) -> str:
+    """The text before the first stop string, also of a model that does not heed them."""
+    return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=None)]
 
 
 def _read(response: Response, choice: int) -> tuple[float, bool]:

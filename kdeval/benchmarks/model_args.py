@@ -65,14 +65,17 @@ def _configured(given: Mapping[str, Any]) -> tuple[str, Model]:
             f"{_WAYS}; beside config got {', '.join(sorted(set(given) - {'config'})) or 'nothing'}"
         )
     path, name = Path(str(given["config"])), str(given["model"])
-    models = {model.name: model for model in load_config(path).models}
+    run = load_config(path)
+    models = {model.name: model for model in run.models}
     if name not in models:
         raise UsageError(f"{path} has no model {name!r}; {nearest(name, models)}")
     changes = {key: given[key] for key in ("batch_size", "device") if key in given}
     config = models[name]
     known = {key: value for key, value in changes.items() if key in type(config).model_fields}
     search = (path.resolve().parent, Path.cwd())
-    return name, build_model(config.model_copy(update=known), search=search)
+    return name, build_model(
+        config.model_copy(update=known), search=search, price=run.costs.get(name)
+    )
 
 
 def _problem(error: Any) -> str:

@@ -240,7 +240,9 @@ def test_requests_come_in_an_order_that_shares_beginnings():
 
 
 def test_a_model_that_takes_messages_gets_them():
-    """Without a chat template of its own, a chat reaches the model as messages."""
+    """Without a chat template of its own, a chat reaches it as messages; stop strings hold all
+    the same for a model that does not heed them.
+    """
     got: list[Request] = []
 
     class Api:
@@ -251,9 +253,10 @@ def test_a_model_that_takes_messages_gets_them():
             return EchoModel().generate(requests)
 
     ours = KdevalLM(Api())
-    text = ours.apply_chat_template([{"role": "user", "content": "Hi"}])
-    assert ours.generate_until(asked("generate_until", (text, {}))) == ["user: Hi"]
-    assert got[0].input == (Message(role="user", content="Hi"),)
+    text = ours.apply_chat_template([{"role": "user", "content": "Hi there"}])
+    instances = writings((text,), ([], ["re", " the"]), (20,))
+    assert ours.generate_until(instances) == ["user: Hi there", "user: Hi"]
+    assert got[0].input == (Message(role="user", content="Hi there"),)
     assert ours.tokenizer_name == "kdeval-messages"
 
 
@@ -292,7 +295,9 @@ def test_model_args_name_a_directory_or_a_configured_model(llama: Path, tmp_path
     (tmp_path / "s.yaml").write_text(SUITE)
     (tmp_path / "s.jsonl").write_text('{"q": "a", "c": ["x", "y"], "a": 0}\n')
     where = f"config={tmp_path}/kdeval.yaml"
-    small = KdevalLM.create_from_arg_string(f"{where},model=small", {"batch_size": 1})
+    small = KdevalLM.create_from_arg_string(
+        f"{where},model=small", {"batch_size": 1, "device": "cuda:0"}
+    )
     assert (small.name, small.model.batch_size) == ("small", 8)
     assert isinstance(KdevalLM.create_from_arg_string(f"{where},model=big").model, EchoModel)
 

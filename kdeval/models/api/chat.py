@@ -35,6 +35,9 @@ def chat_parameters(request: Request, config: ApiModelConfig) -> dict[str, Any]:
         value = getattr(settings, name)
         if value is not None:
             found[name] = value
+    drawn = request.decoding
+    if drawn is not None and drawn.temperature > 0 and settings.temperature is not None:
+        found |= {"temperature": drawn.temperature, "top_p": drawn.top_p}
     stop = list(dict.fromkeys([*request.stop, *settings.stop]))
     if stop:
         found["stop"] = stop
