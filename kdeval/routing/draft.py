@@ -56,12 +56,13 @@ def draft_artefact(parts: FittedParts) -> RouterArtefact:
     kept = [parts.splits[name] for name in SPLITS if name != "test"]
     seen = np.unique(np.concatenate([seen_hashes(part, settings.seed) for part in kept]))
     tensors = {**parts.encoder.tensors, **parts.ranking.tensors, "splits.seen": seen}
+    supports = tuple(sorted(frozenset.intersection(*fit.needs)))
     lineage = _lineage(parts, encoder=tensors_digest(tensors, "encoder."))
     config = RouterConfig(
         created=_created(parts.run),
         teacher=manifest.teacher.name,
         students={
-            name: StudentEntry(fingerprint=fingerprint)
+            name: StudentEntry(fingerprint=fingerprint, supports=supports)
             for name, fingerprint in lineage.students.items()
         },
         tasks=parts.ranking.tasks,

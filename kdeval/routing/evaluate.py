@@ -98,7 +98,7 @@ def evaluate_router(
             f"router in {router_dir}: evaluate it on samples it has not seen"
         )
     tested = samples.take(fresh)
-    decisions = decide_all(rule, list(tested.texts))
+    decisions = decide_all(rule, list(tested.texts), list(tested.needs))
     columns = _target_columns(config, decisions)
     usable = _usable(tested, columns)
     if not usable.any():

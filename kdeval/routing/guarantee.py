@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from kdeval_router.decision import Decision, RoutingRule
-from kdeval_router.request import ReadRequest
+from kdeval_router.request import Feature, ReadRequest
 from kdeval_router.schema import Guarantee
 from numpy.typing import NDArray
 
@@ -57,9 +57,16 @@ class FitSettings:
                 raise RoutingError(f"{name} must lie between {low:g} and {high:g}, got {value!r}")
 
 
-def decide_all(rule: RoutingRule, texts: Sequence[str]) -> list[Decision]:
-    """The runtime's decision on each text."""
-    return [rule.decide(ReadRequest(text=text)) for text in texts]
+def decide_all(
+    rule: RoutingRule, texts: Sequence[str], needs: Sequence[frozenset[Feature]] | None = None
+) -> list[Decision]:
+    """The runtime's decision on each text, whose request needs those features; None: none."""
+    if needs is None:
+        needs = [frozenset()] * len(texts)
+    return [
+        rule.decide(ReadRequest(text=text, needs=needed))
+        for text, needed in zip(texts, needs, strict=True)
+    ]
 
 
 def certified_guarantee(
@@ -78,7 +85,7 @@ def certified_guarantee(
     """
     drawn = one_per_unit(samples.units, np.random.default_rng([settings.seed, 1]))
     units = samples.take(drawn)
-    decisions = decide_all(rule, list(units.texts))
+    decisions = decide_all(rule, list(units.texts), list(units.needs))
     eligible = np.array([decision.role == "student" for decision in decisions], dtype=bool)
     lost, known = _outcomes(units, decisions, eligible)
     usable = known | ~eligible

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from kdeval_router.request import canonical_text
+from kdeval_router.request import Feature, canonical_text
 from numpy.typing import NDArray
 
 from kdeval.errors import RoutingError
@@ -36,6 +36,7 @@ class RoutingSamples:
         students: names, in the order of the columns below.
         metrics: suite name to the metric its scores come from.
         texts: what the router sees.
+        needs: what each request needs of who answers it: tools, a schema.
         tasks: each sample's task.
         units: what is drawn independently: the cluster, or else the prompt itself.
         content: the run's content hash of each sample.
@@ -49,6 +50,7 @@ class RoutingSamples:
     suites: NDArray[Any]
     ids: NDArray[Any]
     texts: NDArray[Any]
+    needs: NDArray[Any]
     tasks: NDArray[Any]
     units: NDArray[Any]
     content: NDArray[Any]
@@ -110,6 +112,7 @@ def load_samples(
         suites=suites,
         ids=asked.index.get_level_values(1).to_numpy(dtype=object),
         texts=texts,
+        needs=_needs(asked),
         tasks=asked["task"].astype(str).to_numpy(dtype=object),
         units=_units(suites, asked["cluster"], texts),
         content=asked["content_hash"].to_numpy(dtype=object),
@@ -179,6 +182,18 @@ def _outcomes(
     right = np.zeros(len(asked), dtype=bool)
     right[known] = scores[place[known]] == 1.0
     return right, known
+
+
+def _needs(asked: pd.DataFrame) -> NDArray[Any]:
+    """Of each sample; runs of an older kdeval have neither column, and offered nothing."""
+    columns: tuple[tuple[str, Feature], ...] = (("tools", "tools"), ("response_schema", "schema"))
+    found: NDArray[Any] = np.empty(len(asked), dtype=object)
+    found[:] = [frozenset[Feature]()] * len(asked)
+    for column, feature in columns:
+        if column in asked:
+            for row in np.flatnonzero(asked[column].notna().to_numpy()):
+                found[row] = found[row] | {feature}
+    return found
 
 
 def _units(suites: NDArray[Any], clusters: pd.Series, texts: NDArray[Any]) -> NDArray[Any]:

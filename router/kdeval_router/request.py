@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kdeval_router.tool_calls import call_lines
+
 __all__ = ["FEATURES", "Feature", "ReadRequest", "canonical_text", "read_request"]
 
 Feature = Literal["tools", "schema", "images", "other_content"]
@@ -104,7 +106,8 @@ def _read_messages(messages: Sequence[Any], needs: set[Feature]) -> ReadRequest:
                 needs=frozenset(needs),
                 problem=f"message {position} has a content that is no text and no list of parts",
             )
-        lines.append(f"{role}: {content}")
+        said = [content] if content else []
+        lines.append(f"{role}: {chr(10).join([*said, *call_lines(message)])}")
     return ReadRequest(text=canonical_text("\n".join(lines)), needs=frozenset(needs))
 
 

@@ -119,6 +119,8 @@ def write_run(
             kind="classification",
             input=row["text"],
             cluster=row.get("cluster"),
+            tools=row.get("tools", ()),
+            response_schema=row.get("response_schema"),
             content_hash=hashlib.sha256(row["text"].encode()).hexdigest(),
         )
         for row in rows

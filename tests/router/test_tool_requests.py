@@ -1,0 +1,57 @@
+"""Conversations with tools are read at run time as they were when the router was fitted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kdeval_router.request import canonical_text, read_request
+
+from kdeval.records import input_text
+from kdeval.store.chat_messages import as_messages
+
+ARGUMENTS = st.dictionaries(
+    st.text(max_size=5), st.none() | st.booleans() | st.integers() | st.just(2.0) | st.text(),
+    max_size=3,
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    said=st.none() | st.text(max_size=20), answer=st.text(max_size=20),
+    calls=st.lists(st.tuples(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), ARGUMENTS),
+                   min_size=1, max_size=3),
+)  # fmt: skip
+def test_the_text_is_the_one_that_the_router_was_fitted_on(
+    said: str | None, answer: str, calls: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """Contents that are null, calls with arguments as JSON text, and answers of tools."""
+    messages = [
+        {"role": "user", "content": "sun"},
+        {"role": "assistant", "content": said, "tool_calls": [
+            {"id": "c", "type": "function",
+             "function": {"name": name, "arguments": json.dumps(arguments)}}
+            for name, arguments in calls]},
+        {"role": "tool", "tool_call_id": "c", "content": answer},
+    ]  # fmt: skip
+    read = read_request({"messages": messages, "tools": [{"type": "function"}]})
+    assert read.problem is None
+    assert read.needs == {"tools"}
+    assert read.text == canonical_text(input_text(as_messages(messages)))
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [{}], ["x"], [None], "x", 3, {"name": "f"}, [{"function": {"name": 3, "arguments": "{"}}],
+        [{"function": None}], [{"function": {"name": "f", "arguments": "[" * 5_000}}],
+    ],
+)  # fmt: skip
+def test_no_call_is_too_odd(calls: Any) -> None:
+    """Whatever a client sends is read; that it is about tools is known."""
+    read = read_request([{"role": "assistant", "content": None, "tool_calls": calls}])
+    assert read.problem is None
+    assert read.needs == {"tools"}
