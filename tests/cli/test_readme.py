@@ -54,7 +54,7 @@ def test_schema_without_a_name_lists_the_names(
 
 
 @pytest.mark.parametrize(
-    "command", ["plan", "run", "aa", "report", "gate", "route", "demo", "schema"]
+    "command", ["plan", "run", "aa", "report", "gate", "route", "demo", "schema", "lm-eval"]
 )
 def test_every_command_explains_itself(
     kdeval: Callable[..., subprocess.CompletedProcess[str]], command: str
