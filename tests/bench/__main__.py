@@ -58,21 +58,36 @@ def _write_recorded(file: Path) -> None:
 
 def bench_overhead(directory: Path) -> None:
     """The harness alone: echo models over suites of growing size, JSONL to scored pairs."""
-    for n in (10_000, 100_000):
-        rows = (
-            json.dumps({"text": f"sample {i} " + "x" * 40, "label": "ab"[i % 2]}) for i in range(n)
-        )
-        (directory / "data.jsonl").write_text("\n".join(rows) + "\n")
-        (directory / "suite.yaml").write_text(
-            "name: echo\nkind: classification\ndata: data.jsonl\n"
-            'input: "{{ text }}"\nreference: "{{ label }}"\nlabels: [a, b]\n'
-        )
-        (directory / "echo.yaml").write_text(
-            "suites: [suite.yaml]\nlatency_probe: false\n"
-            "teacher: {name: t, type: echo}\nstudents: [{name: s, type: echo, seed: 1}]\n"
-        )
+    smallest: tuple[int, float] | None = None
+    for n in (10_000, 100_000, 300_000):
+        _write_echo(directory, n)
         figures = measure(kdeval("run", "echo.yaml", "--fresh", "--out", f"run{n}"), directory)
-        print(f"  {n:7,} echo samples   {figures}")
+        smallest = smallest or (n, figures.peak_mb)
+        more = "" if smallest[0] == n else f"  {_kb_each(smallest, n, figures.peak_mb):.1f} kB each"
+        print(f"  {n:7,} echo samples   {figures}{more}")
+    _write_echo(directory, 100_000)
+    for out, what in (("run100000", "adding 200,000 answers to a cache"), ("again", "taking them")):
+        command = kdeval("run", "echo.yaml", "--out", out, "--cache", "cache")
+        print(f"  {what:33}  {measure(command, directory)}")
+
+
+def _write_echo(directory: Path, n: int) -> None:
+    """A suite of `n` samples, and a configuration that asks it of two echo models."""
+    rows = (json.dumps({"text": f"sample {i} " + "x" * 40, "label": "ab"[i % 2]}) for i in range(n))
+    (directory / "data.jsonl").write_text("\n".join(rows) + "\n")
+    (directory / "suite.yaml").write_text(
+        "name: echo\nkind: classification\ndata: data.jsonl\n"
+        'input: "{{ text }}"\nreference: "{{ label }}"\nlabels: [a, b]\n'
+    )
+    (directory / "echo.yaml").write_text(
+        "suites: [suite.yaml]\nlatency_probe: false\n"
+        "teacher: {name: t, type: echo}\nstudents: [{name: s, type: echo, seed: 1}]\n"
+    )
+
+
+def _kb_each(smallest: tuple[int, float], n: int, peak_mb: float) -> float:
+    """What a further sample takes of memory."""
+    return (peak_mb - smallest[1]) * 1024 / (n - smallest[0])
 
 
 def bench_statistics(directory: Path) -> None:
@@ -113,6 +128,27 @@ def bench_router(directory: Path) -> None:
     print(f"  decide                p50 {cuts[49]:.0f} us   p99 {cuts[98]:.0f} us")
 
 
+def bench_generation(directory: Path) -> None:
+    """SmolLM2-135M writes summaries and extractions: transformers, lm-eval and kdeval."""
+    from tests.bench.generation import bench_generation as bench
+
+    bench(directory)
+
+
+def bench_language_models(directory: Path) -> None:
+    """A real causal pair on three suites; log-likelihoods and greedy text whatever the batch."""
+    from tests.bench.language_models import bench_language_models as bench
+
+    bench(directory)
+
+
+def bench_ray(directory: Path) -> None:
+    """One process beside two Ray workers, and two of which one is killed midway."""
+    from tests.bench.ray import bench_ray as bench
+
+    bench(directory)
+
+
 BENCHES: dict[str, Callable[[Path], None]] = {
     "help": bench_help,
     "recorded": bench_recorded,
@@ -121,6 +157,9 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "comparison": bench_comparison,
     "bootstrap": bench_bootstrap,
     "router": bench_router,
+    "language_models": bench_language_models,
+    "generation": bench_generation,
+    "ray": bench_ray,
     "false_passes": bench_false_passes,
     "validity": bench_validity,
 }
