@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,11 @@ def measure_hidden_states(
             reader = _Reader(name=name, model=model, settings=settings, writer=writer)
             try:
                 done = 0
-                for suite in suites:
-                    progress(name, done, total)
-                    reader.read(suite)
-                    done += len(suite.requests)
                 progress(name, done, total)
+                for suite in suites:
+                    for read in reader.read(suite):
+                        done += read
+                        progress(name, done, total)
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
@@ -97,7 +97,8 @@ class _Reader:
     settings: HiddenStatesConfig
     writer: HiddenWriter
 
-    def read(self, suite: SuiteRequests) -> None:
+    def read(self, suite: SuiteRequests) -> Iterator[int]:
+        """Writes what the model makes of the suite; yields how many more samples are read."""
         rows: list[dict[str, Any]] = []
         layers: dict[int, list[Any]] = {}
         size = 4 * max(1, int(getattr(self.model, "batch_size", 32)))
@@ -105,12 +106,17 @@ class _Reader:
         for start in range(0, len(suite.requests), size):
             chunk = suite.requests[start : start + size]
             found = self.model.hidden_states(chunk, tokens=self.settings.tokens)
+            if len(found) != len(chunk):
+                raise ModelError(
+                    f"{self.name}: hidden_states() gave {len(found)} samples for {len(chunk)}"
+                )
             for request, states in zip(chunk, found, strict=True):
                 rows.append(self._row(suite, request, states))
                 if isinstance(states, SampleStates):
                     depth = len(states.vectors)
                     for layer in _spread(depth, self.settings.layers):
                         layers.setdefault(layer, []).append(states.vectors[layer])
+            yield len(chunk)
         for layer in sorted(layers):
             vectors = np.stack(layers.pop(layer))
             self.writer.add_layer(suite.suite, self.name, layer, gram(vectors))

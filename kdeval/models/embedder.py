@@ -13,7 +13,7 @@ import transformers
 from kdeval.config.transformers_models import EmbedderConfig
 from kdeval.errors import ModelError
 from kdeval.models.hidden.adapter import OpenNetwork
-from kdeval.models.hidden.network import Network, Reading, text_reading
+from kdeval.models.hidden.network import Network, Reading, body_of, text_reading
 from kdeval.models.loading import loading
 from kdeval.models.model_directory import ModelDirectory
 from kdeval.models.protocols import Request
@@ -102,7 +102,7 @@ class TransformersEmbedder(OpenNetwork):
             return text_reading(fields, tokenizer.convert_ids_to_tokens(fields["input_ids"]))
 
         return Network(
-            body=model.base_model, read=read, device=self.device, batches=self._batches,
+            body=body_of(model), read=read, device=self.device, batches=self._batches,
             pad=tokenizer.pad_token_id or 0,
         )  # fmt: skip
 

@@ -15,7 +15,7 @@ import transformers
 from kdeval.config.transformers_models import ImageClassifierConfig
 from kdeval.errors import ModelError
 from kdeval.models.hidden.adapter import OpenNetwork
-from kdeval.models.hidden.network import Network, Reading, pixels_reading
+from kdeval.models.hidden.network import Network, Reading, body_of, pixels_reading
 from kdeval.models.label_logits import columns_of, label_names, label_response
 from kdeval.models.loading import loading
 from kdeval.models.model_directory import ModelDirectory
@@ -116,7 +116,7 @@ class ImageClassifier(OpenNetwork):
             return pixels_reading(found, patch)
 
         return Network(
-            body=model.base_model, read=read, device=self.device, batches=self._batches,
+            body=body_of(model), read=read, device=self.device, batches=self._batches,
             sees_only_before=False,
         )  # fmt: skip
 

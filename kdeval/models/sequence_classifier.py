@@ -12,7 +12,7 @@ import transformers
 from kdeval.config.schema import SequenceClassifierConfig
 from kdeval.errors import ModelError
 from kdeval.models.hidden.adapter import OpenNetwork
-from kdeval.models.hidden.network import Network, Reading, text_reading
+from kdeval.models.hidden.network import Network, Reading, body_of, text_reading
 from kdeval.models.label_logits import columns_of, label_names, label_response
 from kdeval.models.loading import loading
 from kdeval.models.model_directory import ModelDirectory
@@ -110,7 +110,7 @@ class SequenceClassifier(OpenNetwork):
             return text_reading(fields, tokenizer.convert_ids_to_tokens(fields["input_ids"]))
 
         return Network(
-            body=model.base_model, read=read, device=self.device, batches=self._batches,
+            body=body_of(model), read=read, device=self.device, batches=self._batches,
             pad=tokenizer.pad_token_id or 0,
         )  # fmt: skip
 

@@ -114,7 +114,7 @@ class HiddenWriter:
         for writer, file, schema in zip(self._writers, known.files, _SCHEMAS, strict=True):
             for group, (_, name, _) in enumerate(known.groups(file)):
                 if name == model:
-                    writer.write_table(_open(file).read_row_group(group).cast(schema))
+                    writer.write_table(known.group(file, group).cast(schema))
 
     def _write(self, file: int, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
@@ -133,6 +133,7 @@ class HiddenTables:
         self.settings = settings
         self.files = tuple(directory / name for name in HIDDEN_FILES)
         self._groups: dict[Path, list[tuple[str, str, int]]] = {}
+        self._opened: dict[Path, Any] = {}
 
     @classmethod
     def open(cls, directory: Path) -> HiddenTables | None:
@@ -159,7 +160,7 @@ class HiddenTables:
     def gram(self, suite: str, model: str, layer: int) -> NDArray[np.float64]:
         """Shape (n, n), over the samples that the model read."""
         group = self.groups(self.files[1]).index((suite, model, layer))
-        table = _open(self.files[1]).read_row_group(group, columns=["gram"])
+        table = self._open(self.files[1]).read_row_group(group, columns=["gram"])
         triangle = table["gram"].chunk(0).flatten().to_numpy()
         n = int((np.sqrt(8 * len(triangle) + 1) - 1) / 2)
         found = np.zeros((n, n))
@@ -177,31 +178,38 @@ class HiddenTables:
         if (suite, model, layer) not in known:
             return []
         group = known.index((suite, model, layer))
-        rows: Iterable[dict[str, Any]] = _open(self.files[2]).read_row_group(group).to_pandas(
+        rows: Iterable[dict[str, Any]] = self._open(self.files[2]).read_row_group(group).to_pandas(
             ).to_dict(orient="records")  # fmt: skip
         return [{**row, "maps": _maps(row)} for row in rows]
+
+    def group(self, file: Path, index: int) -> pa.Table:
+        """The rows of a row group."""
+        return self._open(file).read_row_group(index)
 
     def groups(self, file: Path) -> list[tuple[str, str, int]]:
         """(suite, model, layer) of each row group; layer -1 in the file that has none."""
         if file not in self._groups:
-            opened = _open(file)
+            opened = self._open(file)
             names = [name for name in ("suite", "model", "layer") if name in opened.schema.names]
-            found = []
+            rows = opened.read(columns=names).to_pylist()
+            found, start = [], 0
             for group in range(opened.metadata.num_row_groups):
-                row = opened.read_row_group(group, columns=names).slice(0, 1).to_pylist()[0]
+                row = rows[start]
                 found.append((row["suite"], row["model"], row.get("layer", -1)))
+                start += opened.metadata.row_group(group).num_rows
             self._groups[file] = found
         return self._groups[file]
+
+    def _open(self, file: Path) -> Any:
+        if file not in self._opened:
+            self._opened[file] = pq.ParquetFile(file)
+        return self._opened[file]
 
 
 def _maps(row: Mapping[str, Any]) -> NDArray[np.float64]:
     flat = np.asarray(row["maps"], dtype=np.float64)
     maps = flat.reshape(row["heads"], len(row["places"]), -1)
     return np.asarray(maps / maps.sum(axis=-1, keepdims=True))
-
-
-def _open(file: Path) -> Any:
-    return pq.ParquetFile(file)
 
 
 def _partial(file: Path) -> Path:

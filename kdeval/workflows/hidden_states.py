@@ -31,7 +31,9 @@ def check_hidden_states(inputs: RunInputs) -> tuple[str, ...]:
             f"a {teacher.type}: leave hidden_states out"
         )
     if not inputs.suites:
-        raise UsageError("hidden_states needs a suite, whose samples the models read")
+        raise UsageError(
+            "hidden_states needs a suite, whose samples the models read: lm_eval tasks are not read"
+        )
     without = [
         item.name
         for item in inputs.config.students

@@ -129,6 +129,37 @@ def _classifier(folder: Path) -> SequenceClassifier:
     )
 
 
+def test_whether_a_classifier_reads_one_way_is_found_by_trying(
+    tiny_bert: Path, tmp_path: Path
+) -> None:
+    """No configuration tells it: BERT sees both ways, GPT-2 with a head for labels one way."""
+    save_tokenizer(tmp_path)
+    config = transformers.GPT2Config(vocab_size=512, n_embd=16, n_layer=1, n_head=2, n_positions=64,
+                                     num_labels=2, pad_token_id=0)  # fmt: skip
+    transformers.GPT2ForSequenceClassification(config).save_pretrained(tmp_path)
+    assert not _classifier(tiny_bert)._network().one_way
+    assert _classifier(tmp_path)._network().one_way
+
+
+def test_of_an_encoder_and_a_decoder_the_encoder_is_read(tmp_path: Path) -> None:
+    """A BART with a head for labels shows what its encoder makes of the text."""
+    save_tokenizer(tmp_path)
+    config = transformers.BartConfig(
+        vocab_size=512, d_model=16, encoder_layers=3, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, num_labels=3,
+        max_position_embeddings=64, pad_token_id=1, bos_token_id=0, eos_token_id=0,
+        decoder_start_token_id=0, forced_eos_token_id=None,
+    )  # fmt: skip
+    transformers.BartForSequenceClassification(config).save_pretrained(tmp_path)
+    model = _classifier(tmp_path)
+    states = model.hidden_states(classifying(TEXTS), tokens="mean")[1]
+    assert isinstance(states, SampleStates)
+    assert len(states.vectors) == 4
+    maps = model.attention_maps(classifying(TEXTS), looking=2)[1]
+    assert isinstance(maps, SampleAttention)
+    assert (len(maps.maps), maps.one_way) == (3, False)
+
+
 def test_attention_maps_are_those_of_the_plain_kernel(tmp_path: Path) -> None:
     """Some rows of them, each a distribution; afterwards the model has its own kernel again."""
     save_llama(tmp_path)

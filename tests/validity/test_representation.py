@@ -66,7 +66,7 @@ def test_intervals_of_relations_between_samples(asymptotic):
                       potential=_distances, groups=groups, clusters=None,
                       confidence=0.95)  # fmt: skip
 
-    whole = [relation(1500, None)._figures(np.arange(1500)) for _ in range(3)]
+    whole = [relation(900, None)._figures(np.arange(900)) for _ in range(4)]
     truth, missed = np.mean(whole, axis=0), np.zeros(2, dtype=int)
     for _ in range(TRIALS):
         found = relation(60, sample_groups(60, None, rng)).relation()

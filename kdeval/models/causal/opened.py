@@ -9,7 +9,7 @@ from kdeval.models.causal.fitting import TooLongError
 from kdeval.models.causal.likelihood import text_split
 from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.hidden.adapter import OpenNetwork
-from kdeval.models.hidden.network import Network, Reading, text_reading
+from kdeval.models.hidden.network import Network, Reading, body_of, text_reading
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import HalvingBatches, release_memory
 
@@ -46,7 +46,7 @@ class OpenCausalLM(OpenNetwork):
     def _network(self) -> Network:
         loaded = self._loaded
         return Network(
-            body=loaded.model.base_model, read=self._read, device=self.device,
+            body=body_of(loaded.model), read=self._read, device=self.device,
             batches=self._batches, sees_only_before=True,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ import torch
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import HalvingBatches
 
-__all__ = ["Network", "Reading", "pixels_reading", "text_reading"]
+__all__ = ["Network", "Reading", "body_of", "pixels_reading", "text_reading"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,13 @@ class Network:
                 mask[row, : item.length] = 1
             found["attention_mask"] = mask.to(self.device)
         return found
+
+
+def body_of(model: Any) -> Any:
+    """The model without its head; of an encoder and a decoder, the encoder, which reads."""
+    if getattr(model.config, "is_encoder_decoder", False):
+        return model.get_encoder()
+    return model.base_model
 
 
 def text_reading(fields: Mapping[str, Sequence[int]], tokens: Iterable[str]) -> Reading:

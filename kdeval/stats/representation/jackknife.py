@@ -21,7 +21,7 @@ from kdeval.stats.moments import FloatArray, IntArray
 
 __all__ = ["GROUPS", "Scale", "differs", "jackknife", "sample_groups"]
 
-GROUPS = 40
+GROUPS = 25
 """Parts of the samples, each left out once; fewer where there are fewer samples or clusters."""
 
 _LEAST_GROUPS = 5

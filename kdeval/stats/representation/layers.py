@@ -18,8 +18,8 @@ from kdeval.stats.representation.mapping import ordered_mapping
 
 __all__ = ["SHUFFLES", "LayerMatch", "LayerSimilarity", "layer_similarity"]
 
-SHUFFLES = 39
-"""The second highest of 39 is exceeded by another shuffle with probability 2/40 = 5 %."""
+SHUFFLES = 19
+"""The highest of 19 is exceeded by another shuffle with probability 1/20 = 5 %."""
 
 _BLOCK_BYTES = 64_000_000
 _NEARLY_ONE = 1 - 1e-12
@@ -116,7 +116,7 @@ def layer_similarity(
         matches, mean = _matches(found)
     level = None
     if rows.any():
-        level = float(np.sort(np.nanmax(chance, axis=(1, 2)))[-2])
+        level = float(np.nanmax(chance))
     table = tuple(
         tuple(None if math.isnan(value) else float(value) for value in row) for row in whole
     )

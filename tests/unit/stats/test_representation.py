@@ -175,9 +175,9 @@ def test_clusters_widen_the_interval(rng: np.random.Generator) -> None:
 
 
 def test_groups_part_no_cluster_and_are_of_nearly_equal_size(rng: np.random.Generator) -> None:
-    """Forty of them, or as many as there are clusters."""
+    """Twenty-five of them, or as many as there are clusters."""
     sizes = np.bincount(sample_groups(103, None, rng))
-    assert (len(sizes), sizes.min(), sizes.max()) == (40, 2, 3)
+    assert (len(sizes), sizes.min(), sizes.max()) == (25, 4, 5)
     clusters = np.repeat(np.arange(9), 3)
     found = sample_groups(27, clusters, rng)
     assert len(set(zip(clusters, found, strict=True))) == 9
