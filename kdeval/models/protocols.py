@@ -94,7 +94,8 @@ class Model(Protocol):
     `scoring_batch_size: int` and `writing_batch_size: int` (the same where continuations are
     scored and where texts are written, if it differs) and
     `max_concurrency: int` (how many batches it takes at once, each from a thread of its own; 1
-    unless told).
+    unless told). `shareable = False` keeps its answers out of caches that runs share, and
+    `expires_after_s: float` lets them serve from there for so long only.
     """
 
     @property
