@@ -37,6 +37,9 @@ from kdeval.stats.means.per_unit import per_unit
 from kdeval.stats.means.quantiles import paired_median_ratio, paired_quantile_ratio, quantile
 from kdeval.stats.means.several_tests import holm, shown_by_holm, smallest_of
 from kdeval.stats.planning.power import samples_to_bound_mean, samples_to_pass, zero_flip_floor
+from kdeval.stats.representation.cka import debiased_cka
+from kdeval.stats.representation.layers import layer_similarity
+from kdeval.stats.representation.relations import relation_similarity
 from kdeval.stats.sequential.confidence_sequence import first_crossing, retention_sequence
 from kdeval.stats.sequential.fixed_sequence import (
     FixedSequence,
@@ -77,6 +80,7 @@ __all__ = [
     "confidence_auroc",
     "confidence_figures",
     "cross_agreement",
+    "debiased_cka",
     "distillation_temperature",
     "divergences",
     "e_cusum",
@@ -90,6 +94,7 @@ __all__ = [
     "judge_calibrator",
     "kept_at",
     "lan_demets",
+    "layer_similarity",
     "log_losses",
     "lower_bound",
     "macro_difference",
@@ -105,6 +110,7 @@ __all__ = [
     "per_unit",
     "proper_figures",
     "quantile",
+    "relation_similarity",
     "retention",
     "retention_p_value",
     "retention_sequence",
