@@ -22,6 +22,7 @@ class ModelSummary:
             grows with the batch and the longest request. None where the adapter cannot tell.
         from_store: requests whose answers were known from an earlier run, so that the peak is not
             of all of them.
+        workers: how many processes elsewhere gave this run's answers; None: the run's own did.
         notes: what a reader should know of how it computed its answers.
     """
 
@@ -38,6 +39,7 @@ class ModelSummary:
     price: Mapping[str, float] | None
     peak_memory_bytes: int | None = None
     from_store: int = 0
+    workers: int | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -95,5 +97,6 @@ def _summary(
         price=entry.price,
         peak_memory_bytes=entry.peak_memory_bytes,
         from_store=from_store,
+        workers=entry.workers,
         notes=entry.notes,
     )

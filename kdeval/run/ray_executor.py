@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -128,7 +129,13 @@ class RayExecutor:
     def elsewhere(self, model: Model) -> Elsewhere | None:
         """What the workers of a model said of it, over all calls; None: it was asked here."""
         told = [one for asked, one in self._told if asked is model]
-        return Elsewhere.merged(told) if told else None
+        if not told:
+            return None
+        merged, here = Elsewhere.merged(told), getattr(model, "device", None)
+        if here is None or merged.device in (None, here):
+            return merged
+        note = f"answered on {merged.device}; latency and tokens are measured here, on {here}"
+        return replace(merged, notes=(*merged.notes, note))
 
     def _source(self, model: Model) -> ModelSource | None:
         if getattr(model, "answers_by_id", False) or hasattr(model, "max_concurrency"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,16 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Requests by the name of the model that was asked, counted in the models' own methods."""
     found: Counter[str] = Counter()
     for method in ("score_choices", "generate"):
-
-        def counted(
-            self: CausalLM, requests: Sequence[Request], of: Any = getattr(CausalLM, method)
-        ) -> Any:
-            found[self._config.name] += len(requests)
-            return of(self, requests)
-
-        monkeypatch.setattr(CausalLM, method, counted)
+        monkeypatch.setattr(CausalLM, method, _counted(getattr(CausalLM, method), found))
     return found
+
+
+def _counted(method: Callable[..., Any], calls: Counter[str]) -> Callable[..., Any]:
+    def counted(self: CausalLM, requests: Sequence[Request]) -> Any:
+        calls[self._config.name] += len(requests)
+        return method(self, requests)
+
+    return counted
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def _asked_of(log: Path) -> Counter[str]:
     return Counter(line.split()[-1] for line in log.read_text().splitlines())
 
 
-def _workers() -> list[int]:
+def worker_processes() -> list[int]:
     """Processes that hold a model for this one."""
     names = {}
     for entry in Path("/proc").glob("[0-9]*"):
@@ -173,7 +173,7 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, tiny_bert: Path) -> Non
     def kill_one(name: str, done: int, total: int) -> None:
         if 9 <= done < total and not killed:
             killed.append(name)
-            os.kill(_workers()[-1], signal.SIGKILL)
+            os.kill(worker_processes()[-1], signal.SIGKILL)
 
     spread = _evaluate(config, "spread", kill_one)
     assert killed == ["teacher"]
@@ -187,7 +187,7 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, tiny_bert: Path) -> Non
         assert (entry.device, entry.dtype) == ("cpu", "float32")
     assert spread.run.pairs()["teacher_latency_s"].isna().all()
     assert (spread.run.manifest.teacher.peak_memory_bytes or 0) > 0
-    assert _workers() == []
+    assert worker_processes() == []
     assert _evaluate(config, "spread").asked == {"teacher": 0, "student": 0}
 
 
