@@ -71,6 +71,8 @@ class Ensemble:
         """Why it cannot answer requests of that kind; None when it can, as far as members can."""
         if self.combine == "mean_probability" and kind in ("extraction", "generation"):
             return f"texts of {kind} have no probabilities to average: set combine: majority"
+        if self.combine == "majority" and kind == "loglikelihood":
+            return "log-likelihoods of tasks cannot be voted on: set combine: mean_probability"
         return None
 
     def classify(self, requests: Sequence[Request]) -> list[Response]:
@@ -83,6 +85,10 @@ class Ensemble:
 
     def generate(self, requests: Sequence[Request]) -> list[Response]:
         """The members asked, and the text that most of them wrote."""
+        return self._ask(requests)
+
+    def log_likelihoods(self, requests: Sequence[Request]) -> list[Response]:
+        """The members asked, and their probabilities of each continuation averaged."""
         return self._ask(requests)
 
     def combined(self, request: Request, answers: Mapping[str, Response]) -> Response:
@@ -99,6 +105,8 @@ class Ensemble:
         ordered = [answers[name] for name in self.members]
         if self.combine == "majority":
             return _majority(ordered)
+        if request.kind == "loglikelihood":
+            return _mixture(request, ordered)
         return self._mean(request, answers)
 
     def _ask(self, requests: Sequence[Request]) -> list[Response]:
@@ -137,6 +145,27 @@ class Ensemble:
             confidence=min(1.0, float(means[best])),
             **_totals([answers[name] for name in self.members]),
         )
+
+
+def _mixture(request: Request, answers: Sequence[Response]) -> Response:
+    """The mean over members of each continuation's probability, which need not sum to one.
+
+    A continuation is greedy where it is so for every member: it is then what their mean would
+    write too. Where only some would write it, that cannot be told from their answers.
+    """
+    keys = tuple(map(str, range(len(request.choices))))
+    told = [item.log_probs for item in answers if item.log_probs is not None]
+    if len(told) < len(answers) or any(key not in logs for logs in told for key in keys):
+        raise ModelError("a member of the ensemble gives no log-likelihood of every continuation")
+    rows = np.array([[logs[key] for key in keys] for logs in told])
+    means = np.logaddexp.reduce(rows, axis=0) - math.log(len(rows))
+    greedy = [item.greedy for item in answers if item.greedy is not None]
+    return Response(
+        output=keys[int(means.argmax())],
+        log_probs=dict(zip(keys, means.tolist(), strict=True)),
+        greedy=tuple(map(all, zip(*greedy, strict=True))) if len(greedy) == len(told) else None,
+        **_totals(answers),
+    )
 
 
 def _majority(answers: Sequence[Response]) -> Response:

@@ -124,3 +124,26 @@ def test_capability_follows_the_members() -> None:
     )  # fmt: skip
     with pytest.raises(ModelError, match=r"team, member texts: OnlyTexts has no method classify"):
         require_capability("team", mixed, "classification", "x")
+
+
+def test_continuations_are_held_likely_by_the_mean_of_members() -> None:
+    """Each continuation's own probability is averaged; greedy is what every member would write."""
+    team = ensemble("mean_probability", 2)
+    asked = Request(
+        sample_id="1", suite="s", kind="loglikelihood", input="x", choices=(" a", " b"), raw=True
+    )
+    told = (
+        Response(
+            output="0", log_probs={"0": math.log(0.2), "1": math.log(0.1)}, greedy=(True, False)
+        ),
+        Response(
+            output="1", log_probs={"0": math.log(0.4), "1": math.log(0.7)}, greedy=(True, True)
+        ),
+    )
+    found = team.combined(asked, dict(zip(team.members, told, strict=True)))
+    assert found.log_probs is not None
+    assert found.log_probs["0"] == pytest.approx(math.log(0.3))
+    assert found.log_probs["1"] == pytest.approx(math.log(0.4))
+    assert (found.output, found.greedy) == ("1", (True, False))
+    with pytest.raises(ModelError, match="cannot be voted on"):
+        require_capability("m", ensemble("majority", 2), "loglikelihood", "arc_easy")
