@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kdeval.config.yaml_file import nearest
 from kdeval.records import Metric, Response, Sample, Score, ToolCall, canonical_json
 from kdeval.scorers.protocol import unmarked
 from kdeval.store.tool_calls import as_tool_calls
@@ -126,12 +127,15 @@ def _reference_problem(sample: Sample) -> str | None:
             f"reference {shown!r} is no list of tool calls ({error}): give a column with "
             "[{name, arguments}], [] where no call is right"
         )
+    if calls and not sample.tools:
+        return "the reference has a call, but no tools are offered: set `tools` in the suite"
     offered = [tool_name(tool) for tool in sample.tools]
     for call in calls:
         if not call.valid:
             return f"reference {shown!r}: arguments must be a JSON object, got {call.arguments!r}"
         if call.name not in offered:
-            return f"reference calls {call.name!r}, which is not offered: {', '.join(offered)}"
+            hint = nearest(str(call.name), offered)
+            return f"reference calls {call.name!r}, which is not offered; {hint}"
     return None
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from kdeval.records import SuiteKind
 from kdeval.scorers.label import normalised_label
@@ -122,6 +129,17 @@ class SuiteConfig(_Strict):
         min_length=1,
         description="default: by kind; with neither scorers nor reference: the recorded score",
     )
+
+    @field_validator("input", "tools", mode="before")
+    @classmethod
+    def _no_other_mapping(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, dict) and (info.field_name == "tools" or set(value) != {"messages"}):
+            ways = {
+                "input": "a column or template, a list of messages, or {messages: column}",
+                "tools": "a list of functions, a .json file, or a column",
+            }
+            raise ValueError(f"give {ways[info.field_name or '']}")
+        return value
 
     @field_validator("labels", mode="before")
     @classmethod

@@ -45,13 +45,17 @@ class ColumnOrConstant(Generic[Read]):
         column = setting if isinstance(setting, str) and not setting.endswith(".json") else None
         if setting is None or column is not None:
             return cls(column=column, constant=None, read=read, what=what)
+        if isinstance(setting, str):
+            what, file = f"{what}: {setting}", folder / setting
+            try:
+                setting = file.read_text(encoding="utf-8-sig")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise ConfigError(f"{what}: {reason} (looked for {file})") from error
         try:
-            if isinstance(setting, str):
-                what = f"{what}: {setting}"
-                setting = (folder / setting).read_text(encoding="utf-8-sig")
             return cls(column=None, constant=read(setting), read=read, what=what)
-        except (ValueError, OSError) as error:
-            raise ConfigError(f"{what}: {getattr(error, 'strerror', None) or error}") from error
+        except ValueError as error:
+            raise ConfigError(f"{what}: {error}") from error
 
     def of(self, values: Mapping[str, Any]) -> Read | None:
         """What the row with these values has; None where the column has no value.

@@ -121,7 +121,7 @@ def test_a_row_without_tools_needs_no_calls() -> None:
     ("reference", "reason"),
     [
         ("nonsense", "no list of tool calls"),
-        ([{"name": "h"}], "calls 'h', which is not offered: f, g"),
+        ([{"name": "h"}], "calls 'h', which is not offered; valid: f, g"),
         ([{"name": "f", "arguments": "[1]"}], "arguments must be a JSON object"),
         ({"a": 1}, "no list of tool calls"),
     ],
