@@ -11,6 +11,9 @@ from typing import Any
 
 __all__ = ["Answer", "AnswerReader", "majority"]
 
+_MARGIN = 8
+"""Tokens before a stop string: its first may begin in the middle of a character or lose a space."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -54,10 +57,23 @@ class AnswerReader:
     stopping: frozenset[int] = frozenset()
 
     def finished(self, tokens: Sequence[int]) -> bool:
-        """Whether a stop string has come."""
+        """Whether a stop string has come; asked after every token, it reads all of them only where
+        the last ones hold one.
+        """
         if tokens and tokens[-1] in self.stopping:
             return True
-        return bool(self.stop) and self._cut(self._parts(self._decode(tokens))[0])[1]
+        if not self.stop or not self._cut(self._decode(self._last(tokens)))[1]:
+            return False
+        return self._cut(self._parts(self._decode(tokens))[0])[1]
+
+    def _last(self, tokens: Sequence[int]) -> Sequence[int]:
+        """As many tokens as the longest stop string may take, a byte each, and some before."""
+        wanted = max(len(stop.encode("utf-8", "surrogatepass")) for stop in self.stop) + _MARGIN
+        start = len(tokens)
+        while start > 0 and wanted > 0:
+            start -= 1
+            wanted -= tokens[start] not in self.hidden
+        return tokens[start:]
 
     def read(self, tokens: Sequence[int]) -> Answer:
         """The answer."""

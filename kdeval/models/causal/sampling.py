@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -159,7 +158,8 @@ def _alone(written: Sequence[Written], start: float) -> Timing:
     streamed = len(written) == 1 and steps > 0
     return Timing(
         origin="wall",
-        total_s=time.perf_counter() - start,
+        total_s=max(item.last_at for item in written) - start,
+        queue_s=max(0.0, one.started_at - start),
         first_token_s=one.first_at - start,
         between_tokens_s=(one.last_at - one.first_at) / steps if streamed else None,
     )

@@ -76,6 +76,26 @@ def test_stop_strings() -> None:
     assert not _reader().finished(_tokens("anything"))
 
 
+def test_a_stop_string_is_looked_for_where_it_may_be() -> None:
+    """Only the last tokens are read while none of them end it, however long the text is."""
+
+    class Counting(_Characters):
+        longest = 0
+
+        def decode(self, tokens: Sequence[int], **options: Any) -> str:
+            self.longest = max(self.longest, len(tokens))
+            return super().decode(tokens, **options)
+
+    tokenizer = Counting()
+    reader = AnswerReader(tokenizer=tokenizer, hidden=frozenset({ord("#")}), tags=None,
+                          stop=("END", "\n\n"))  # fmt: skip
+    text = "long text " * 40 + "E####################N#D"
+    for length in range(1, len(text)):
+        assert not reader.finished(_tokens(text[:length]))
+    assert tokenizer.longest < 20
+    assert reader.finished(_tokens(text))
+
+
 def test_hidden_tokens_write_nothing() -> None:
     """Special tokens are no part of the answer."""
     assert _reader().read(_tokens("4#2")).text == "42"
