@@ -149,6 +149,13 @@ def bench_ray(directory: Path) -> None:
     bench(directory)
 
 
+def bench_shared_prefix(directory: Path) -> None:
+    """Multiple choice on SmolLM2-135M: kdeval's model beside lm-eval's own at its best batch."""
+    from tests.bench.shared_prefix import bench_shared_prefix as bench  # torch, lm-eval
+
+    bench(directory)
+
+
 BENCHES: dict[str, Callable[[Path], None]] = {
     "help": bench_help,
     "recorded": bench_recorded,
@@ -157,6 +164,7 @@ BENCHES: dict[str, Callable[[Path], None]] = {
     "comparison": bench_comparison,
     "bootstrap": bench_bootstrap,
     "router": bench_router,
+    "shared_prefix": bench_shared_prefix,
     "language_models": bench_language_models,
     "generation": bench_generation,
     "ray": bench_ray,
