@@ -209,6 +209,21 @@ def test_a_chat_template_is_each_models_own(project: Path) -> None:
     assert "only the first 3 documents of 16, which are no random sample" in notes
 
 
+def test_a_chat_of_messages_is_shown_as_messages(tmp_path: Path) -> None:
+    """Models without a template of their own, as APIs, are asked messages."""
+    write_tasks(tmp_path / "tasks")
+    done = _run(
+        _echoes(
+            tmp_path,
+            {"tasks": ["capitals", "writing"], "include_path": "tasks", "limit": 2,
+             "apply_chat_template": True, "system_instruction": "Be brief."},
+        )
+    )  # fmt: skip
+    samples = done.run.samples().set_index(["suite", "sample_id"])
+    for suite in ("capitals", "writing"):
+        assert samples.loc[(suite, "0")]["text"].startswith("system: Be brief.\nuser: ")
+
+
 def test_limit_draws_a_sample_over_all_tasks(tmp_path: Path) -> None:
     """--limit is a seeded sample of each suite, within lm-eval's own limit; ids stay lm-eval's."""
     write_tasks(tmp_path / "tasks")
