@@ -20,7 +20,11 @@ from kdeval.store.run_directory import RunDirectory
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
 from kdeval.workflows.answers import cache_lines, cache_problems, open_answers
 from kdeval.workflows.benchmarks import ask_benchmarks, prepare_benchmarks
-from kdeval.workflows.hidden_states import check_hidden_states, run_hidden_states
+from kdeval.workflows.hidden_states import (
+    check_hidden_states,
+    left_out_lines,
+    run_hidden_states,
+)
 from kdeval.workflows.probing import probe_latency
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
@@ -177,7 +181,7 @@ def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
         asked=asked.asked,
         cached={name: len(keys) for name, keys in asked.cached.items()},
         failures={name: asked.failures(name) for name in asked.asked},
-        warnings=(*warnings, *off_label_lines(run)),
+        warnings=(*warnings, *off_label_lines(run), *left_out_lines(run)),
     )
 
 

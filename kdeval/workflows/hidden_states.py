@@ -9,8 +9,9 @@ from kdeval.models.white_box import HiddenStates
 from kdeval.run.requests import as_request
 from kdeval.run.runner import Progress, RunInputs
 from kdeval.store.hidden import HIDDEN_FILES, HiddenTables
+from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["check_hidden_states", "run_hidden_states"]
+__all__ = ["check_hidden_states", "left_out_lines", "run_hidden_states"]
 
 _OPEN = "type: causal_lm, sequence_classifier, image_classifier or embedder"
 
@@ -47,6 +48,13 @@ def check_hidden_states(inputs: RunInputs) -> tuple[str, ...]:
             raise UsageError(
                 f"hidden_states: tokens: first says nothing of {one_way[0]!r}, a causal_lm, whose "
                 "first token sees no other: use mean or last"
+            )
+    if settings.tokens == "last":
+        images = [item.name for item in inputs.config.models if item.type == "image_classifier"]
+        if images:
+            raise UsageError(
+                f"hidden_states: tokens: last says nothing of {images[0]!r}: an image has no last "
+                "token: use mean or first"
             )
     return tuple(f"hidden_states: {name} has no open weights, so is left out" for name in without)
 
@@ -85,6 +93,23 @@ def run_hidden_states(inputs: RunInputs, out: Path, progress: Progress) -> None:
         known=None if known is None else (known, _unchanged(known, described)),
         progress=lambda name, done, total: progress(f"layers of {name}", done, total),
     )
+
+
+def left_out_lines(run: RunDirectory) -> tuple[str, ...]:
+    """A line for each model and suite of which samples were not read, with the first reason."""
+    tables = run.hidden()
+    if tables is None:
+        return ()
+    samples = tables.samples()
+    lines = []
+    for (suite, model), rows in samples.groupby(["suite", "model"], sort=False):
+        reasons = rows["reason"].dropna()
+        if len(reasons):
+            lines.append(
+                f"hidden_states: {model} did not read {len(reasons):,} of {len(rows):,} samples "
+                f"of {suite}: {reasons.iloc[0]}"
+            )
+    return tuple(lines)
 
 
 def _open_models(inputs: RunInputs) -> dict[str, HiddenStates]:

@@ -34,7 +34,11 @@ from kdeval.workflows.evaluate import (
     model_notes,
     open_run_directory,
 )
-from kdeval.workflows.hidden_states import check_hidden_states, run_hidden_states
+from kdeval.workflows.hidden_states import (
+    check_hidden_states,
+    left_out_lines,
+    run_hidden_states,
+)
 from kdeval.workflows.planned_looks import Question, planned_looks
 from kdeval.workflows.probing import probe_latency
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
@@ -260,6 +264,7 @@ class _Asking:
                 *self.spared,
                 *model_notes(self.plan.inputs, asked),
                 *off_label_lines(run),
+                *left_out_lines(run),
             ),
         )
 

@@ -221,6 +221,20 @@ def test_fewer_layers_and_no_attention_can_be_asked_for(small: Path) -> None:
     assert found.tokens == "last"
 
 
+def test_samples_that_a_model_cannot_read_are_told(small: Path) -> None:
+    """By the run itself, with the reason; the others are compared."""
+    file = small.parent / "student" / "config.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({**settings, "max_position_embeddings": 16}))
+    done = evaluate(load_config(small), small.parent / "out")
+    [line] = [line for line in done.warnings if line.startswith("hidden_states")]
+    assert "student did not read" in line
+    assert "longer than the 16 tokens" in line
+    [found] = hidden_states_of(done.run, 0.95)["student"]
+    assert 8 <= found.samples < SAMPLES
+    assert sum(found.left_out.values()) == SAMPLES - found.samples
+
+
 def test_other_tokens_leave_attention_out(small: Path) -> None:
     """Pooled representations compare all the same; the reason is told."""
     folder = small.parent / "student"
