@@ -36,7 +36,12 @@ def heat_map(found: HiddenStateFigures, *, title: str, name: str) -> Chart | Non
     x = _axis("teacher's layer", found.teacher_layers)
     y = _axis("student's layer", found.student_layers)
     opacity = {"field": "shade", "type": "quantitative", "scale": None}
-    point = {"type": "point", "filled": True, "opacity": 1, "size": min(45.0, max(6.0, cell**2 / 3))}
+    point = {
+        "type": "point",
+        "filled": True,
+        "opacity": 1,
+        "size": min(45.0, max(6.0, cell**2 / 3)),
+    }
     place = {"teacher": found.teacher_layers.index, "student": found.student_layers.index}
     points = [
         {"x": place["teacher"](teacher) + 0.5, "y": place["student"](pair.student) + 0.5}
