@@ -61,11 +61,14 @@ class ToolCall:
 
     @property
     def text(self) -> str:
-        """One line: `call get_weather({"city": "Oslo"})`, keys in order and 1.0 written as 1."""
-        told = self.arguments
-        if not isinstance(told, str):
-            told = canonical_json(told)
-        return f"call {self.name or '?'}({' '.join(told.split()) if not self.valid else told})"
+        """One line: `call get_weather({"city": "Oslo"})`, keys in order and 1.0 written as 1.
+
+        Of one that is not valid `call get_weather, not valid: {"city": "Os`.
+        """
+        if self.valid:
+            return f"call {self.name}({canonical_json(self.arguments)})"
+        told = self.arguments if isinstance(self.arguments, str) else canonical_json(self.arguments)
+        return f"call {self.name or '?'}, not valid: {' '.join(told.split())}"
 
 
 def canonical_json(value: Any) -> str:

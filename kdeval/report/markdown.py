@@ -250,9 +250,11 @@ def _example_row(example: Example) -> list[str]:
     if said is None:
         return [place, example.kind, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
     asked = [code(said.input, _TEXT)]
-    for name, offered in (("tools", said.tools), ("schema", said.response_schema)):
-        if offered is not None:
-            asked.append(f"{name}: {code(offered, _TEXT)}")
+    if said.tools is not None:
+        names = [line.partition("(")[0] for line in said.tools.splitlines()]
+        asked.append(f"tools: {code(', '.join(names), _TEXT)}")
+    if said.response_schema is not None:
+        asked.append(f"schema: {code(said.response_schema, _TEXT)}")
     answers = (said.reference, said.teacher_output, said.student_output)
     return [
         place,

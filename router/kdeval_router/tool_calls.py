@@ -27,12 +27,16 @@ def _line(call: Mapping[Any, Any]) -> str:
     told = call.get("function")
     inner = told if isinstance(told, Mapping) else call
     arguments = inner.get("arguments")
+    name = inner.get("name")
     try:
         value = json.loads(arguments) if isinstance(arguments, str) and arguments else arguments
-        text = json.dumps(_whole(value or {}), ensure_ascii=False, sort_keys=True)
+        value = {} if value is None or value == "" else value
+        text = json.dumps(_whole(value), ensure_ascii=False, sort_keys=True)
     except (TypeError, ValueError, RecursionError):
-        text = " ".join(str(arguments).split())
-    return f"call {inner.get('name') or '?'}({text})"
+        value, text = None, str(arguments)
+    if isinstance(value, Mapping) and isinstance(name, str) and name:
+        return f"call {name}({text})"
+    return f"call {name or '?'}, not valid: {' '.join(text.split())}"
 
 
 def _whole(value: Any) -> Any:

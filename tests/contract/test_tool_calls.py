@@ -148,12 +148,14 @@ def test_pairs_show_calls_and_keep_them(run: Any) -> None:
 
 
 def test_reports_show_what_was_offered_and_called(run: Any) -> None:
-    """HTML and Markdown have the tools' signatures and the calls, escaped."""
+    """HTML has the tools' signatures, Markdown their names; both have the calls, escaped."""
     document = report_document(run, compare_run(run))
     page, text = report_html(document), report_markdown(document)
     assert "look(at: string)\nwait(): Waits." in page
     assert "call look({&#34;at&#34;: &#34;south&#34;})" in page
-    assert "tools: <code>look(at: string) wait(): Waits.</code>" in text
+    assert "<br>tools: <code>look, wait</code>" in text
+    assert ", not valid: {" in page
+    assert "call look, not valid: &#123;" in text
 
 
 def test_a_second_run_asks_nothing(run: Any, project: Path) -> None:

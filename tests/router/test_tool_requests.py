@@ -43,6 +43,14 @@ def test_the_text_is_the_one_that_the_router_was_fitted_on(
     assert read.text == canonical_text(input_text(as_messages(messages)))
 
 
+@pytest.mark.parametrize("arguments", ['{"a": ', "[1]", "", '"x"', "x\ny"])
+def test_a_broken_call_reads_alike(arguments: str) -> None:
+    """As kdeval shows it, so that such conversations are as familiar as they were."""
+    call = {"function": {"name": "f", "arguments": arguments}}
+    messages = [{"role": "assistant", "content": None, "tool_calls": [call]}]
+    assert read_request(messages).text == canonical_text(input_text(as_messages(messages)))
+
+
 @pytest.mark.parametrize(
     "calls",
     [

@@ -106,7 +106,8 @@ def test_a_call_is_shown_the_same_whatever_its_key_order() -> None:
     one = tool_call("f", '{"b": 1.0, "a": "é"}')
     other = tool_call("f", {"a": "é", "b": 1})
     assert one.text == other.text == 'call f({"a": "é", "b": 1})'
-    assert tool_call(None, "{oops\n").text == "call ?({oops)"
+    assert tool_call(None, "{oops\n").text == "call ?, not valid: {oops"
+    assert tool_call("f", '{"a": ').text == 'call f, not valid: {"a":'
 
 
 @settings(deadline=None)
