@@ -150,8 +150,9 @@ class LitellmTransport:
         headers = getattr(error, "litellm_response_headers", None) or {}
         status = getattr(error, "status_code", None)
         if isinstance(error, errors.UnsupportedParamsError):
+            refused = reason.partition(" To drop these")[0]
             return AttemptError(
-                f"{reason} (leave that setting out, or set it to null)", remedy="stop the run"
+                f"{refused} Leave that setting out, or set it to null", remedy="stop the run"
             )
         if isinstance(error, errors.ContextWindowExceededError):
             return AttemptError(f"too long for the model: {reason}", remedy="give up")

@@ -61,3 +61,12 @@ def test_what_is_wrong_is_named(tmp_path: Path, lines: list[str], said: str) -> 
     with pytest.raises(ConfigError, match=r"kdeval\.yaml:") as caught:
         load_config(write(tmp_path, *lines))
     assert said in str(caught.value)
+
+
+def test_the_configuration_of_the_readme_is_valid(tmp_path: Path) -> None:
+    """As it stands there."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "suite.yaml").write_text("name: s\n")
+    file = tmp_path / "api.yaml"
+    file.write_text(readme.partition("```yaml file=api.yaml\n")[2].partition("```")[0])
+    assert load_config(file).teacher.budget_usd == 5
