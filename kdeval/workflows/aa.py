@@ -211,6 +211,8 @@ def _measure(
     write_run(inputs, asked, store, folder, part.scored)
     done = RunDirectory.open(folder)
     notes = () if asked.asked[plan.item.name] else _elsewhere(out, done.manifest.header)
+    if store.shared is not None and any(store.shared.read[name] for name in inputs.models):
+        notes += ("answers were taken from a shared cache: what changed may include the hardware",)
     floor = noise_floor(done, plan.variants, plan.not_varied, notes)
     write_noise_floor(floor, out)
     return floor, sum(asked.asked.values())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kdeval.config.schema import RunConfig
 from kdeval.errors import UsageError
+from kdeval.models.ensemble import Ensemble
 from kdeval.run.runner import Asked, RunInputs
 from kdeval.store.cache.shared import SharedCache
 from kdeval.store.predictions import PredictionStore
@@ -62,15 +63,21 @@ def cache_problems(store: PredictionStore) -> tuple[str, ...]:
     return () if store.shared is None else store.shared.problems
 
 
-def probe_spared(inputs: RunInputs, asked: Asked) -> str | None:
+def probe_spared(inputs: RunInputs, asked: Asked, store: PredictionStore) -> str | None:
     """Why latency is not probed: a cache spared every call of the teacher; None where it is.
 
     A probe that the configuration asks for is made all the same.
     """
     config = inputs.config
     name = config.teacher.name
-    spared = asked.asked.get(name) == 0 and asked.cached.get(name)
-    if config.cache is None or not spared or "latency_probe" in config.model_fields_set:
+    teacher = inputs.models[name]
+    if store.shared is None or "latency_probe" in config.model_fields_set:
+        return None
+    if isinstance(teacher, Ensemble):
+        spared = store.shared.spared(teacher.members)
+    else:
+        spared = asked.asked.get(name) == 0 and bool(asked.cached.get(name))
+    if not spared:
         return None
     return (
         f"latency was not probed, which asks {name} again: all its answers were known; "

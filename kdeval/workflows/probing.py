@@ -63,7 +63,7 @@ def probe_latency(
     described = _described(inputs, live, settings, added)
     if probe_is_current(file, described):
         return left_out
-    spared = probe_spared(inputs, asked)
+    spared = probe_spared(inputs, asked, store)
     if spared is not None:
         file.unlink(missing_ok=True)
         return (spared,)

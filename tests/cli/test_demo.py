@@ -56,7 +56,7 @@ def test_a_file_where_the_directory_should_be(
 def test_without_a_network_the_way_out_is_named(tmp_path: Path, kdeval: Kdeval) -> None:
     """Nothing cached and nothing to be fetched: the options that do without."""
     done = kdeval(
-        "demo", "--out", "demo", KDEVAL_CACHE=str(tmp_path / "cache"),
+        "demo", "--out", "demo", KDEVAL_DOWNLOADS=str(tmp_path / "cache"),
         PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0", PIP_CONFIG_FILE="/dev/null",
     )  # fmt: skip
     assert done.returncode == 2

@@ -54,7 +54,20 @@ def test_schema_without_a_name_lists_the_names(
 
 
 @pytest.mark.parametrize(
-    "command", ["plan", "run", "aa", "report", "gate", "route", "demo", "schema", "lm-eval"]
+    "command",
+    [
+        "plan",
+        "run",
+        "aa",
+        "report",
+        "gate",
+        "route",
+        "demo",
+        "schema",
+        "lm-eval",
+        "cache",
+        "export",
+    ],
 )
 def test_every_command_explains_itself(
     kdeval: Callable[..., subprocess.CompletedProcess[str]], command: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -116,7 +116,8 @@ class SharedCache:
         if self._connection is None or not (self._readable and self._writable):
             return []
         known = {origin.cache_key(key): key for key in keys}
-        for (key,) in self._rows("key", list(known)):
+        pending = [str(row[0]) for _, row in self._pending]
+        for key in (*pending, *(row[0] for row in self._rows("key", list(known)))):
             known.pop(key, None)
         return list(known.values())
 
@@ -131,6 +132,11 @@ class SharedCache:
         due = time.monotonic() - self._flushed >= _FLUSH_S
         if due or len(self._pending) >= _FLUSH_ROWS:
             self._flush()
+
+    def spared(self, names: Iterable[str]) -> bool:
+        """Whether answers of all those models were served, and none was added."""
+        self._flush()
+        return all(self.read[name] and not self.written[name] for name in names)
 
     def close(self) -> None:
         """Writes what is left, and closes."""

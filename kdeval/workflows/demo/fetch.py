@@ -40,7 +40,7 @@ def fetch_package(package: PinnedPackage, cache: Path | None = None) -> Path:
             return _fetch_into(package, _place(package, cache), Path(folder))
     except OSError as error:
         raise DownloadError(
-            f"the cache {cache} cannot be written: {error.strerror or error}; set KDEVAL_CACHE "
+            f"the cache {cache} cannot be written: {error.strerror or error}; set KDEVAL_DOWNLOADS "
             "to a directory that can"
         ) from error
 
@@ -59,8 +59,8 @@ def cached_package(package: PinnedPackage, cache: Path) -> Path | None:
 
 
 def cache_directory() -> Path:
-    """$KDEVAL_CACHE, or the platform's cache directory for kdeval."""
-    if chosen := os.environ.get("KDEVAL_CACHE"):
+    """$KDEVAL_DOWNLOADS, or the platform's cache directory for kdeval."""
+    if chosen := os.environ.get("KDEVAL_DOWNLOADS"):
         return Path(chosen).expanduser()
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "kdeval"

