@@ -25,6 +25,7 @@ from kdeval.benchmarks.instances import (
 )
 from kdeval.benchmarks.model_args import model_from_args
 from kdeval.errors import ModelError
+from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.records import Kind, Response
 from kdeval.run.batches import place_in_order
@@ -222,6 +223,8 @@ class KdevalLM(LM):  # type: ignore[misc]
                 f"{self.name}: recorded predictions answer the samples of a log, not lm-eval's "
                 "requests: give a model that can be asked"
             )
+        if isinstance(self.model, Ensemble) and (problem := self.model.problem(kind)) is not None:
+            raise ModelError(f"{self.name}: {problem}")
         if not hasattr(self.model, METHODS[kind]):
             what = "log-likelihoods" if kind == "loglikelihood" else "texts"
             raise ModelError(

@@ -190,6 +190,22 @@ def test_what_is_cut_is_told(llama: Path):
     )
 
 
+def test_a_penalty_that_is_not_applied_is_told(llama: Path, tmp_path: Path):
+    """Some models' own generation settings change even greedy texts of lm-eval's HF model."""
+    for file in llama.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    settings = json.loads((llama / "generation_config.json").read_text())
+    (tmp_path / "generation_config.json").write_text(
+        json.dumps({**settings, "repetition_penalty": 1.3, "do_sample": True, "temperature": 0.6})
+    )
+    for folder, told in ((llama, False), (tmp_path, True)):
+        ours = KdevalLM(build(folder))
+        ours.loglikelihood(asked("loglikelihood", ("a", " b")))
+        assert ours.model.notes == ()
+        ours.generate_until(writings(("a",), ([],), (2,)))
+        assert any("repetition_penalty: 1.3" in note for note in ours.model.notes) is told
+
+
 def test_what_cannot_be_scored_fails_with_a_reason(llama: Path):
     """Where lm-eval's own model stops with an AssertionError: nothing to score, or too much."""
     ours = KdevalLM(build(llama), on_failure="record")
@@ -260,12 +276,23 @@ def test_a_model_that_takes_messages_gets_them():
     assert ours.tokenizer_name == "kdeval-messages"
 
 
+def _ensemble(combine: Any) -> KdevalLM:
+    """Two equal models as one."""
+    members = {"a": EchoModel(), "b": EchoModel()}
+    return KdevalLM(Ensemble("both", members, {"a": "1", "b": "2"}, combine=combine), name="both")
+
+
 def test_models_that_cannot_say_so(tmp_path: Path):
-    """Ensembles have no log-likelihood of a text, and a log answers only its own samples."""
-    echo = EchoModel()
-    both = Ensemble("both", {"a": echo, "b": echo}, {"a": "1", "b": "2"}, combine="majority")
-    with pytest.raises(ModelError, match="both: Ensemble gives no log-likelihoods"):
-        KdevalLM(both, name="both").loglikelihood(asked("loglikelihood", ("a", "b")))
+    """Texts cannot be averaged nor likelihoods voted on, and a log answers its own samples."""
+    likelihood, text = asked("loglikelihood", ("a", "b")), asked("generate_until", ("a", {}))
+    votes, means = (_ensemble(combine) for combine in ("majority", "mean_probability"))
+    with pytest.raises(ModelError, match="both: log-likelihoods of tasks cannot be voted on"):
+        votes.loglikelihood(likelihood)
+    with pytest.raises(ModelError, match="both: texts of generation have no probabilities"):
+        means.generate_until(text)
+    alone = KdevalLM(EchoModel()).loglikelihood(likelihood)[0][0]
+    assert means.loglikelihood(likelihood)[0][0] == pytest.approx(alone)
+    assert votes.generate_until(text) == ["a"]
     (tmp_path / "log.jsonl").write_text('{"id": "1", "output": "x"}\n')
     recorded = RecordedModel.from_config(
         RecordedModelConfig.model_validate(

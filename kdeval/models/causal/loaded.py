@@ -9,7 +9,7 @@ from typing import Any
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.models.causal.checkpoint import Checkpoint, load_model, load_tokenizer
 from kdeval.models.causal.prompts import Prompts
-from kdeval.models.causal.raw_text import RawText, context_window
+from kdeval.models.causal.raw_text import RawText, context_window, unapplied
 
 __all__ = ["LoadedModel"]
 
@@ -61,7 +61,11 @@ class LoadedModel:
             special=_special_tokens(tokenizer),
             ends=_end_tokens(model, tokenizer),
             longest=_longest(model, config.max_length),
-            raw=RawText(tokenizer, window=context_window(model, tokenizer, config.max_length)),
+            raw=RawText(
+                tokenizer,
+                window=context_window(model, tokenizer, config.max_length),
+                unapplied=unapplied(model),
+            ),
         )
 
 

@@ -8,9 +8,13 @@ from typing import Any
 
 from kdeval.models.causal.prompts import Split
 
-__all__ = ["RawText", "Tokens", "context_window"]
+__all__ = ["RawText", "Tokens", "context_window", "unapplied"]
 
 _POSITIONS = ("n_positions", "max_position_embeddings", "n_ctx")
+_PROCESSORS = (
+    "repetition_penalty", "no_repeat_ngram_size", "bad_words_ids", "suppress_tokens",
+    "begin_suppress_tokens", "min_length", "min_new_tokens", "sequence_bias",
+)  # fmt: skip
 _NO_LIMIT = 10**29
 _DEFAULT_WINDOW = 2048
 
@@ -45,17 +49,27 @@ class Tokens:
     bare: Mapping[str, list[int]]
 
 
+def unapplied(model: Any) -> dict[str, Any]:
+    """Settings of the model's own generation file that lm-eval's HF model applies to any text."""
+    found = {name: getattr(model.generation_config, name, None) for name in _PROCESSORS}
+    return {name: value for name, value in found.items() if value and value != 1}
+
+
 class RawText:
     """Tokenizes contexts, continuations and whole texts.
 
     Attributes:
         window: tokens that are fed at most.
         cut: how many continuations and prompts lost the beginning of their context to it.
+        written: how many prompts were made.
     """
 
-    def __init__(self, tokenizer: Any, *, window: int) -> None:
+    def __init__(
+        self, tokenizer: Any, *, window: int, unapplied: Mapping[str, Any] | None = None
+    ) -> None:
         self.window = window
-        self.cut = 0
+        self.cut = self.written = 0
+        self._unapplied = unapplied or {}
         self._tokenizer = tokenizer
         bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
         self._prefix: int | None = eos if bos is None else bos
@@ -64,14 +78,21 @@ class RawText:
 
     @property
     def note(self) -> str | None:
-        """That texts were cut; None where none was."""
-        if not self.cut:
-            return None
-        whose = "its" if self.cut == 1 else "their"
-        return (
-            f"{self.cut:,} of lm-eval's prompts lost {whose} beginning: the model takes "
-            f"{self.window:,} tokens"
-        )
+        """What sets answers apart from what the whole prompt, or lm-eval, would give; or None."""
+        lines = []
+        if self.cut:
+            whose = "its" if self.cut == 1 else "their"
+            lines.append(
+                f"{self.cut:,} of lm-eval's prompts lost {whose} beginning: the model takes "
+                f"{self.window:,} tokens"
+            )
+        if self.written and self._unapplied:
+            names = ", ".join(f"{name}: {value}" for name, value in self._unapplied.items())
+            lines.append(
+                f"its generation_config.json says {names}, which lm-eval's HF model applies to "
+                "texts and kdeval does not"
+            )
+        return "; ".join(lines) or None
 
     def tokens(
         self, asked: Iterable[tuple[str, Sequence[str]]], whole: Iterable[str] = ()
@@ -139,6 +160,7 @@ class RawText:
                 f"{limit} tokens may be written, and the model takes {self.window} of prompt and "
                 "answer together: ask for fewer"
             )
+        self.written += 1
         bos = self._tokenizer.bos_token
         special = bos is None or not text.startswith(bos)
         ids: list[int] = self._tokenizer(text, add_special_tokens=special, verbose=False)[
