@@ -37,12 +37,14 @@ class Document:
         number: lm-eval's `doc_id`.
         entry: the log under the first filter.
         asked: what the teacher was asked about it.
+        choices: their own words; empty where the task has none.
     """
 
     task: str
     number: int
     entry: Entry
     asked: Asked
+    choices: tuple[str, ...]
 
 
 def kind_of(suite: TaskSuite, documents: Sequence[Document]) -> Kind:
@@ -59,9 +61,8 @@ def kind_of(suite: TaskSuite, documents: Sequence[Document]) -> Kind:
 
 
 def _is_choice(suite: TaskSuite, document: Document) -> bool:
-    choices = choices_of(suite, document.task, document.entry)
-    reference = _right_choice(suite.tasks[document.task], document.entry, choices)
-    entry = document.entry
+    entry, choices = document.entry, document.choices
+    reference = _right_choice(suite.tasks[document.task], entry, choices)
     if reference is None or len(entry["filtered_resps"]) < len(choices):
         return False
     return all(
@@ -71,12 +72,11 @@ def _is_choice(suite: TaskSuite, document: Document) -> bool:
     )
 
 
-def choices_of(suite: TaskSuite, task: str, entry: Entry) -> tuple[str, ...]:
-    """The choices' own words; empty where the task has none."""
-    found = suite.tasks[task]
-    if found.OUTPUT_TYPE != "multiple_choice":
+def choices_of(task: Any, entry: Entry) -> tuple[str, ...]:
+    """The choices' own words, which lm-eval renders anew each time; empty without choices."""
+    if task.OUTPUT_TYPE != "multiple_choice":
         return ()
-    return tuple(map(str, found.doc_to_choice(entry["doc"])))
+    return tuple(map(str, task.doc_to_choice(entry["doc"])))
 
 
 def _right_choice(task: Any, entry: Entry, choices: Sequence[str]) -> int | None:
@@ -102,8 +102,7 @@ def sample_of(
         cluster: key of what it shares with others.
         settings: digest of how prompts are made, beside the document itself.
     """
-    task, entry = suite.tasks[document.task], document.entry
-    choices = choices_of(suite, document.task, entry)
+    task, entry, choices = suite.tasks[document.task], document.entry, document.choices
     content = "\0".join((document.task, entry["doc_hash"], entry["target_hash"], settings))
     return Sample(
         id=str(document.number) if len(suite.tasks) == 1 else f"{document.task}/{document.number}",

@@ -133,10 +133,12 @@ class _Suite:
             Document(
                 task=task,
                 number=number,
-                entry=next(iter(entries.values())),
+                entry=entry,
                 asked=self._answers[self._teacher].asked(task, number),
+                choices=choices_of(self._suite.tasks[task], entry),
             )
             for (task, number), entries in by_place.items()
+            for entry in [next(iter(entries.values()))]
         ]
 
     def _made_samples(self) -> list[Sample]:
@@ -187,8 +189,7 @@ class _Suite:
         asked = answers.asked(document.task, document.number)
         entry = self._entries[name][document.task, document.number].get(metric.filter)
         keys = [answers.keys[request] for request in asked.requests]
-        choices = choices_of(self._suite, document.task, document.entry)
-        response = answer(self._kind, entry or document.entry, metric.key, asked, choices)
+        response = answer(self._kind, entry or document.entry, metric.key, asked, document.choices)
         prediction = Prediction(
             sample_id="",
             response_key=keys[0],

@@ -14,7 +14,7 @@ from lm_eval.tasks import TaskManager
 from kdeval.benchmarks.index import TaskFiles, built_in_tasks, task_files
 from kdeval.benchmarks.quiet import quiet
 from kdeval.benchmarks.random_state import RandomState, as_lm_eval_seeds, random_state
-from kdeval.benchmarks.unloadable import unloadable
+from kdeval.benchmarks.unloadable import file_in_the_making, unloadable
 from kdeval.config.lm_eval import LmEvalConfig
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import UsageError
@@ -148,10 +148,11 @@ def _loaded(manager: TaskManager, name: str) -> Mapping[str, Any]:
     try:
         try:
             return dict(manager.load([name]))
-        except FileNotFoundError:
-            if file is None:
+        except FileNotFoundError as error:
+            beside = file_in_the_making(error)
+            if beside is None:
                 raise
-            with chdir(Path(file).parent):
+            with chdir(beside.parent):
                 return dict(manager.load([name]))
     except Exception as error:
         raise unloadable(name, file, error) from error

@@ -10,7 +10,7 @@ from typing import Any
 from kdeval.errors import DataError, KdevalError
 from kdeval.run.secrets import redacted
 
-__all__ = ["unloadable"]
+__all__ = ["file_in_the_making", "unloadable"]
 
 _LOCAL = ("json", "csv", "parquet", "text", "arrow")
 
@@ -26,8 +26,7 @@ def unloadable(name: str, file: Path | None, error: Exception) -> KdevalError:
     config = _config_in_the_making(error)
     task = config.get("task") or name
     what = f"lm-eval task {task!r}" + (f" of {name!r}" if task != name else "")
-    source = config.get("metadata") or {}
-    file = Path(source["config_source"]) if source.get("config_source") else file
+    file = file_in_the_making(error) or file
     told = f"{type(error).__name__}: {redacted(' '.join(str(error).split()))[:300]}"
     if isinstance(error, ImportError):
         return DataError(f"{what} needs a package that is not installed: {told}")
@@ -49,6 +48,12 @@ def unloadable(name: str, file: Path | None, error: Exception) -> KdevalError:
             f"{_way_out(str(task), file)}"
         )
     return DataError(f"{what} cannot be loaded{'' if file is None else f' ({file})'}: {told}")
+
+
+def file_in_the_making(error: Exception) -> Path | None:
+    """The file of the task that could not be made; None where it is not known."""
+    found = (_config_in_the_making(error).get("metadata") or {}).get("config_source")
+    return Path(found) if found and Path(found).is_file() else None
 
 
 def _config_in_the_making(error: Exception) -> Mapping[str, Any]:

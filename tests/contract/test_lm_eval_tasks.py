@@ -224,6 +224,19 @@ def test_a_chat_of_messages_is_shown_as_messages(tmp_path: Path) -> None:
         assert samples.loc[(suite, "0")]["text"].startswith("system: Be brief.\nuser: ")
 
 
+def test_a_group_of_unlike_tasks_is_a_suite_each(tmp_path: Path) -> None:
+    """Tasks that are marked differently have no figure in common; those alike stay together."""
+    tasks = write_tasks(tmp_path / "tasks")
+    (tasks / "mixed.yaml").write_text("group: mixed\ntask: [yes_no, writing, sums]\n")
+    (tasks / "tagged.yaml").write_text("include: yes_no.yaml\ntask: tagged\ntag: alike\n")
+    done = _run(_echoes(tmp_path, {"tasks": ["mixed", "alike"], "include_path": "tasks"}))
+    kinds = {suite.name: suite.kind for suite in done.run.manifest.suites}
+    assert kinds == {
+        "yes_no": "multiple_choice", "writing": "generation", "sums": "multiple_choice",
+        "tagged": "multiple_choice",
+    }  # fmt: skip
+
+
 def test_limit_draws_a_sample_over_all_tasks(tmp_path: Path) -> None:
     """--limit is a seeded sample of each suite, within lm-eval's own limit; ids stay lm-eval's."""
     write_tasks(tmp_path / "tasks")

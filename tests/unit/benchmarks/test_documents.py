@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,10 +21,6 @@ class _Task:
 
     OUTPUT_TYPE: str = "multiple_choice"
     multiple_input: int = 0
-    doc_choices: dict[str, Any] = field(default_factory=dict)
-
-    def doc_to_choice(self, doc: dict[str, Any]) -> list[str]:
-        return list(doc["choices"])
 
     def doc_to_text(self, doc: dict[str, Any]) -> Any:
         return doc["answer"]
@@ -47,7 +43,10 @@ def _asked(*responses: Response, texts: tuple[str, ...] = ("context",)) -> Asked
 
 
 def _document(entry: dict[str, Any], number: int = 0, task: str = "t") -> Document:
-    return Document(task=task, number=number, entry=entry, asked=_asked(Response(output="0")))
+    return Document(
+        task=task, number=number, entry=entry, asked=_asked(Response(output="0")),
+        choices=tuple(entry["doc"]["choices"]),
+    )  # fmt: skip
 
 
 def _suite(task: Any) -> TaskSuite:
@@ -74,7 +73,7 @@ def test_a_choice_between_contexts_has_its_reference_in_the_text() -> None:
     suite = _suite(_Task(multiple_input=2))
     entry = _entry(" continuation", [-2.0, -1.0], {"acc": 1.0})
     asked = _asked(Response(output="0"), Response(output="0"), texts=("with a", "with b"))
-    document = Document(task="t", number=7, entry=entry, asked=asked)
+    document = replace(_document(entry, 7), asked=asked)
     sample = sample_of(suite, document, kind=kind_of(suite, [document]), cluster=None, settings="s")
     assert (sample.reference, sample.kind, sample.id) == (1, "multiple_choice", "7")
     assert sample.text == "with a\nwith b"
