@@ -1,0 +1,100 @@
+"""A run with a model behind an API: its budget, its costs and its latency."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kdeval.compare.compute import compare_run
+from kdeval.config.schema import load_config
+from kdeval.errors import BudgetError
+from kdeval.workflows.evaluate import Evaluated, evaluate
+from tests.api_server import ApiServer, Reply
+
+SAMPLES = 12
+KEY = "sk-run-0123456789abcdef"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
+    monkeypatch.setenv("RUN_KEY", KEY)
+    with ApiServer(lambda body: Reply(content="even")) as running:
+        yield running
+
+
+def run(folder: Path, server: ApiServer, *, usd: float = 0.1, **more: object) -> Evaluated:
+    """A run of twelve samples; each costs 10 cents unless told."""
+    rows = [
+        {"id": f"n{i}", "text": f"number {i}", "label": "even" if i % 2 == 0 else "odd"}
+        for i in range(SAMPLES)
+    ]
+    (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "suite.yaml").write_text(
+        'name: numbers\nkind: classification\ndata: data.jsonl\nid: id\ninput: "{{ text }}"\n'
+        'reference: "{{ label }}"\nlabels: [even, odd]\n'
+    )
+    api = {
+        "name": "gpt", "type": "api", "model": "openai/gpt-4.1-2025-04-14",
+        "api_base": server.url, "api_key_env": "RUN_KEY", "timeout_s": 20, "max_concurrency": 2,
+    }  # fmt: skip
+    settings = {name: more.pop(name) for name in ("budget_usd",) if name in more}
+    config = {
+        "suites": ["suite.yaml"],
+        "teacher": {**api, **settings},
+        "students": [{"name": "small", "type": "echo"}],
+        "costs": {"gpt": {"usd_per_request": usd}},
+        **more,
+    }
+    (folder / "kdeval.yaml").write_text(json.dumps(config))
+    return evaluate(load_config(folder / "kdeval.yaml"), folder / "run")
+
+
+def test_a_budget_holds_over_several_commands(tmp_path: Path, server: ApiServer) -> None:
+    """It stops where it would be passed, stays spent, and a higher one goes on with the rest."""
+    with pytest.raises(BudgetError, match=r"\$0\.5000 is spent.*7 of 12 requests have no answer"):
+        run(tmp_path, server, budget_usd=0.55)
+    assert len(server.asked) == 5
+    assert not (tmp_path / "run" / "run.json").exists()
+    with pytest.raises(BudgetError, match=r"\$0\.5000 is spent.*7 of 7 requests have no answer"):
+        run(tmp_path, server, budget_usd=0.55)
+    assert len(server.asked) == 5
+    done = run(tmp_path, server, budget_usd=1.25)
+    assert len(server.asked) == SAMPLES
+    assert "gpt: 7 answered now, 5 known from before" in done.summary
+    assert any("$1.2000 spent for this run" in line for line in done.summary)
+
+
+def test_a_probe_costs_money_and_is_asked_for(tmp_path: Path, server: ApiServer) -> None:
+    """Without `latency_probe` in the file every sample is asked once, and the summary says why;
+    with it, the probe counts against the budget.
+    """
+    done = run(tmp_path, server)
+    assert len(server.asked) == SAMPLES
+    assert any("latency was not probed of gpt" in line for line in done.summary)
+    with pytest.raises(BudgetError, match=r"\$1\.5000 is spent"):
+        run(tmp_path, server, latency_probe={"requests": 8, "warmup": 0}, budget_usd=1.55)
+    assert len(server.asked) == SAMPLES + 3
+    run(tmp_path, server, latency_probe={"requests": 8, "warmup": 0}, budget_usd=9)
+    assert (tmp_path / "run" / "latency.parquet").exists()
+
+
+def test_a_changed_price_holds_for_known_answers(tmp_path: Path, server: ApiServer) -> None:
+    """What the configuration says now comes before what was worked out when they were given."""
+    for usd in (0.1, 0.4):
+        done = run(tmp_path, server, usd=usd)
+        cost = compare_run(done.run).students[0].cost
+        assert cost is not None
+        assert cost.teacher_usd == pytest.approx(usd)
+        assert done.run.manifest.teacher.price_source == "the configured price"
+    assert len(server.asked) == SAMPLES
+
+
+def test_no_file_of_the_run_holds_the_key(tmp_path: Path, server: ApiServer) -> None:
+    """Though the server answers with it."""
+    server.answer = lambda body: Reply(content=f"your key is {KEY}")
+    run(tmp_path, server)
+    for file in (tmp_path / "run").iterdir():
+        assert KEY.encode() not in file.read_bytes(), file
