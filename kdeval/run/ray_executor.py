@@ -30,6 +30,9 @@ _OBJECT_STORE = 100 * 2**20
 """Bytes of shared memory: all that passes through it is corpora and batches with images."""
 
 
+_REACH_S = 10.0
+
+
 class RayCluster:
     """A Ray cluster that is started, or joined, when the first model is asked there.
 
@@ -83,6 +86,7 @@ class RayCluster:
             quiet |= {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
         self._joined = True
         try:
+            _reach(self._settings.found_address)
             ray.init(address=self._settings.found_address, **quiet)
         except Exception as error:
             self.release()
@@ -143,6 +147,13 @@ class RayExecutor:
         return next((source for known, source in self._sources if known is model), None)
 
 
+def _reach(address: str) -> None:
+    """Nothing, or OSError where nobody listens there: Ray itself would try for minutes."""
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()
+
+
 def _machines() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
@@ -163,9 +174,10 @@ def _not_joined(settings: RaySettings, error: Exception) -> RunError | UsageErro
     address = settings.found_address
     if settings.starts_one:
         return RunError(f"Ray cannot be started on this machine: {said}")
-    if isinstance(error, ImportError):
-        return UsageError(f"{address!r} needs Ray's client: pip install 'ray[client]' ({said})")
+    if "ray[client]" in said:
+        return UsageError(f"{address!r} needs Ray's client: pip install 'ray[client]'")
     return UsageError(
-        f"there is no Ray cluster at {address!r} ({said}); start one with `ray start --head`, or "
-        f"leave --address (and {ADDRESS_VARIABLE}) out to use this machine alone"
+        f"there is no Ray cluster at {address!r} that lets us in ({said}); start one with `ray "
+        "start --head`; where one wants a token, set RAY_AUTH_MODE=token; or leave --address (and "
+        f"{ADDRESS_VARIABLE}) out to use this machine alone"
     )
