@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
 
 from kdeval.models.causal.checked_scoring import CheckedScorer
 from kdeval.models.causal.prefix_tree import groups, pack
@@ -16,37 +15,7 @@ from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.scoring import ContinuationScore, score_continuations
 from kdeval.models.causal.shared_prefix import SharedPrefixScorer, obstacle
 from kdeval.models.torch_hardware import HalvingBatches
-
-VOCABULARY = 300
-COMMON = {
-    "vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024,
-    "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
-}  # fmt: skip
-OWN = {
-    "gpt2": {"vocab_size": VOCABULARY, "n_embd": 32, "n_layer": 2, "n_head": 4,
-             "bos_token_id": 1, "eos_token_id": 2},
-    "opt": {"vocab_size": VOCABULARY, "hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2,
-            "num_attention_heads": 4, "word_embed_proj_dim": 32},
-    "gpt_neox": {"vocab_size": VOCABULARY, "hidden_size": 32, "intermediate_size": 48,
-                 "num_hidden_layers": 2, "num_attention_heads": 4},
-    "falcon": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2,
-               "num_attention_heads": 4},
-    "mamba": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2,
-              "state_size": 4},
-    "bloom": {"vocab_size": VOCABULARY, "hidden_size": 32, "n_layer": 2, "n_head": 4},
-}  # fmt: skip
-
-
-def _model(kind: str, **settings: Any) -> Any:
-    torch.manual_seed(1)
-    config = transformers.AutoConfig.for_model(kind, **{**OWN.get(kind, COMMON), **settings})
-    model = transformers.AutoModelForCausalLM.from_config(config).eval()
-    with torch.no_grad():
-        for weights in model.parameters():
-            if weights.dim() > 1:
-                weights.mul_(3)  # so that a token's past matters
-    return model
+from tests.contract.architectures import VOCABULARY, random_model
 
 
 def _tokens(chance: random.Random, count: int) -> tuple[int, ...]:
@@ -101,7 +70,7 @@ def _same(ours: Sequence[ContinuationScore], plain: Sequence[ContinuationScore])
 def test_log_likelihoods_of_every_architecture(kind: str) -> None:
     """Whatever the header, the budget and the order; the header of one call serves the next."""
     settings = {"sliding_window": None} if kind == "mistral" else {}
-    model = _model(kind, **settings)
+    model = random_model(kind, **settings)
     assert obstacle(model, 400) is None
     for budget in (64, 768):
         scorer = SharedPrefixScorer(model, device="cpu", budget=budget)
@@ -120,7 +89,7 @@ def test_log_likelihoods_of_every_architecture(kind: str) -> None:
 )
 def test_what_cannot_share_says_so(kind: str, settings: dict[str, Any], words: str) -> None:
     """Computed plainly, with a note."""
-    model = _model(kind, **settings)
+    model = random_model(kind, **settings)
     scorer = _checked(model)
     splits = _world(0, **WORLDS["no header"])
     _same(scorer.score(splits), _plain(model, splits))
@@ -130,7 +99,7 @@ def test_what_cannot_share_says_so(kind: str, settings: dict[str, Any], words: s
 
 def test_a_mismatch_stops_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that takes position ids and ignores them: found on the first documents."""
-    model = _model("llama")
+    model = random_model("llama")
     call = type(model).__call__
 
     def ignoring(self: Any, **inputs: Any) -> Any:
@@ -147,7 +116,7 @@ def test_a_mismatch_stops_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_model_whose_code_fails_on_a_tree_is_computed_plainly() -> None:
     """Falcon's position biases are built from a mask of two dimensions."""
-    model = _model("falcon", alibi=True, new_decoder_architecture=False)
+    model = random_model("falcon", alibi=True, new_decoder_architecture=False)
     splits = _world(0, **WORLDS["a header"])
     scorer = _checked(model)
     _same(scorer.score(splits), _plain(model, splits))
@@ -161,7 +130,7 @@ def _checked(model: Any) -> CheckedScorer:
 
 def test_memory_that_runs_out_halves_the_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups become smaller until they fit; every score is there, and none computed twice."""
-    model = _model("llama")
+    model = random_model("llama")
     splits = _world(0, **WORLDS["a header"])
     plain, forward, widths = _plain(model, splits), model.forward, list[int]()
 
@@ -199,4 +168,4 @@ def test_each_shared_token_is_computed_once() -> None:
 
 def test_nothing_to_score() -> None:
     """No splits, no work."""
-    assert SharedPrefixScorer(_model("llama"), device="cpu").score([]) == []
+    assert SharedPrefixScorer(random_model("llama"), device="cpu").score([]) == []
