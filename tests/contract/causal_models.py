@@ -9,7 +9,9 @@ import torch
 
 from kdeval.config.schema import CausalLMConfig
 from kdeval.models.causal.model import CausalLM
+from kdeval.models.causal.prompts import Split
 from kdeval.models.protocols import Request
+from kdeval.records import Response
 
 CHAT = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
@@ -117,3 +119,29 @@ PROMPTS = [
     "positive negative neutral one two three four",
 ]
 CHOICES = ("Paris", "Rome in Italy", "good", "bad or good film", "é")
+CHOOSING = [choosing(index, prompt, CHOICES) for index, prompt in enumerate(PROMPTS)]
+WRITING = [asking(index, prompt, max_new_tokens=24 - index) for index, prompt in enumerate(PROMPTS)]
+
+
+def plain_model(folder: Path) -> tuple[Any, Any]:
+    """(model, tokenizer), as transformers itself loads them."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return model, AutoTokenizer.from_pretrained(folder)
+
+
+def plain_log_prob(model: Any, split: Split) -> float:
+    """The definition: one row, no padding, every position and the whole vocabulary."""
+    ids = torch.tensor([[*split.context, *split.continuation]])
+    with torch.inference_mode():
+        log_probs = model(input_ids=ids).logits[0].double().log_softmax(dim=-1)
+    start = len(split.context)
+    return sum(
+        float(log_probs[start - 1 + place, token]) for place, token in enumerate(split.continuation)
+    )
+
+
+def texts_of(responses: list[Response]) -> list[Any]:
+    """What was written, as far as the batch may not change it."""
+    return [(response.output, response.samples, response.output_tokens) for response in responses]

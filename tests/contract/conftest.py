@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,34 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     BertForSequenceClassification(config).save_pretrained(folder)
     BertTokenizer(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Torch computes in one thread."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Architecture to a directory; "chat" and "bos" are Llamas with another tokenizer."""
+    from tests.contract.causal_models import save_gpt2, save_llama, save_mamba, save_tokenizer
+
+    found = {}
+    saves = {"llama": save_llama, "gpt2": save_gpt2, "mamba": save_mamba}
+    for name in (*saves, "chat", "bos"):
+        found[name] = tmp_path_factory.mktemp(name)
+        saves.get(name, save_llama)(found[name])
+        save_tokenizer(found[name], chat=name == "chat", bos=name == "bos")
+    return found
+
+
+@pytest.fixture(params=["llama", "gpt2", "mamba"])
+def checkpoint(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> Path:
+    """A model of each architecture."""
+    return checkpoints[request.param]

@@ -1,194 +1,181 @@
-"""What every backend promises, whatever it is made of."""
+"""What every backend promises for every kind of request that it claims to answer."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kdeval.config.schema import (
-    EchoModelConfig,
-    RecordedColumnsConfig,
-    RecordedModelConfig,
-    SequenceClassifierConfig,
-)
-from kdeval.errors import ModelError
-from kdeval.models.protocols import Classifier, Model, Request
-from kdeval.models.resolver import build_model
-from kdeval.records import Message
+from kdeval.models.protocols import METHODS, Model
+from kdeval.records import Kind, Response
 from kdeval.run.executor import ask
-from tests.contract.conftest import LABELS, WORDS
+from kdeval.store.predictions import PredictionStore
+from tests.api_server import ApiServer
+from tests.contract import backends
+from tests.contract.backends import BACKENDS, CHOICES, DOCUMENTS, ODD, requests
+from tests.contract.conftest import LABELS
 
-TEXTS = [" ".join(WORDS[: 1 + index % len(WORDS)]) * (1 + index % 3) for index in range(40)]
+KEY = "sk-test/Key+0123456789=="
+CLAIMS = [(name, kind) for name, backend in BACKENDS.items() for kind in backend.kinds]
+TOLERANCE = 1e-4
 
-
-def _requests(labels: tuple[str, ...] = LABELS) -> list[Request]:
-    return [
-        Request(sample_id=f"s{index}", suite="x", kind="classification", input=text, labels=labels)
-        for index, text in enumerate(TEXTS)
-    ]
-
-
-def _echo(folder: Path, bert: Path) -> Model:
-    return build_model(EchoModelConfig(name="m", type="echo", seed=3))
-
-
-def _recorded(folder: Path, bert: Path) -> Model:
-    rows = [
-        {"id": f"s{index}", "p": {"negative": 0.25, "positive": 0.75}}
-        for index in range(len(TEXTS))
-    ]
-    (folder / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    columns = RecordedColumnsConfig(id="id", probabilities="p")
-    return build_model(
-        RecordedModelConfig(name="m", type="recorded", path=str(folder / "p.jsonl"),
-                            columns=columns)
-    )  # fmt: skip
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore:coroutine"),
+]
 
 
-def _transformers(folder: Path, bert: Path) -> Model:
-    return build_model(
-        SequenceClassifierConfig(name="m", type="sequence_classifier", path=str(bert), device="cpu")
-    )
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Iterator[Path]:
+    """What the backends are built of; the API answers until the last test is done."""
+    folder = tmp_path_factory.mktemp("backends")
+    backends.save_models(folder, tiny_bert)
+    with ApiServer(backends.api_answer) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEST_API_KEY", KEY)
+        (folder / "api_base").write_text(server.url)
+        yield folder
 
 
-BACKENDS: dict[str, Callable[[Path, Path], Model]] = {
-    "echo": _echo,
-    "recorded": _recorded,
-    "sequence_classifier": _transformers,
-}
+@pytest.fixture(scope="module")
+def built(root: Path) -> Callable[[str], Model]:
+    """A backend by name, built once."""
+    known: dict[str, Model] = {}
+
+    def get(name: str) -> Model:
+        if name not in known:
+            known[name] = backends.build(root, name)
+        return known[name]
+
+    return get
 
 
-@pytest.fixture(params=BACKENDS)
-def model(request: pytest.FixtureRequest, tmp_path: Path, tiny_bert: Path) -> Model:
-    return BACKENDS[request.param](tmp_path, tiny_bert)
+def _same(one: Response, other: Response) -> None:
+    assert (one.output, one.error, one.samples) == (other.output, other.error, other.samples)
+    assert (one.input_tokens, one.output_tokens) == (other.input_tokens, other.output_tokens)
+    assert one.log_probs == pytest.approx(other.log_probs, abs=TOLERANCE)
+    assert one.mean_log_prob == pytest.approx(other.mean_log_prob, abs=TOLERANCE)
 
 
-def test_it_keeps_the_protocol(model: Model) -> None:
-    """A capability is an isinstance; the fingerprint is a stable string."""
-    assert isinstance(model, Classifier)
-    assert model.fingerprint == model.fingerprint
-    assert len(model.fingerprint) >= 16
+@pytest.mark.parametrize("name", BACKENDS)
+def test_the_fingerprint_is_stable_and_sensitive(root: Path, name: str) -> None:
+    """Building the model again gives the same; a setting that answers depend on, another."""
+    first = backends.build(root, name).fingerprint
+    assert len(first) >= 16
+    assert backends.build(root, name).fingerprint == first
+    assert backends.build(root, name, **BACKENDS[name].change).fingerprint != first
 
 
-def test_one_response_each_in_order(model: Model) -> None:
-    """Outputs are labels, log-probabilities cover them and sum to one, confidence fits."""
-    responses = ask(model, _requests())
-    assert len(responses) == len(TEXTS)
+@pytest.mark.parametrize(("name", "kind"), CLAIMS)
+def test_one_response_each_in_order(built: Callable[[str], Model], name: str, kind: Kind) -> None:
+    """Each holds what its kind of request wants; `ask` has checked it against the protocol."""
+    model = built(name)
+    assert callable(getattr(model, METHODS[kind]))
+    asked = requests(kind, name)
+    responses = ask(model, asked)
+    assert len(responses) == len(asked)
     for response in responses:
         assert response.error is None
-        assert response.output in LABELS
-        assert response.log_probs is not None
-        assert set(response.log_probs) == set(LABELS)
-        assert sum(map(math.exp, response.log_probs.values())) == pytest.approx(1, abs=1e-6)
-        assert response.output == max(response.log_probs, key=response.log_probs.__getitem__)
-        assert response.confidence == pytest.approx(math.exp(response.log_probs[response.output]))
+        _holds_an_answer(kind, response)
+        _is_sane(response)
 
 
-def test_the_batch_does_not_matter(model: Model) -> None:
-    """Alone, in another order, or all at once: the same labels, probabilities within 1e-5."""
-    requests = _requests()
-    together = ask(model, requests)
-    backwards = ask(model, requests[::-1])[::-1]
-    alone = [ask(model, [request])[0] for request in requests]
-    for one, two, three in zip(together, backwards, alone, strict=True):
-        assert one.output == two.output == three.output
-        assert one.log_probs == pytest.approx(two.log_probs, abs=1e-5)
-        assert one.log_probs == pytest.approx(three.log_probs, abs=1e-5)
+def _holds_an_answer(kind: Kind, response: Response) -> None:
+    options = {"classification": LABELS, "multiple_choice": "012", "loglikelihood": "012"}.get(kind)
+    if options is not None:
+        assert response.output in options
+    if options is not None and response.log_probs is not None:
+        values = response.log_probs
+        assert set(values) == set(options)
+        assert response.output == max(values, key=values.__getitem__)
+        if kind != "loglikelihood":
+            assert sum(map(math.exp, values.values())) == pytest.approx(1, abs=1e-6)
+    if kind == "loglikelihood":
+        assert response.greedy is not None
+        assert len(response.greedy) == len(CHOICES)
+    if kind == "likelihood":
+        assert response.output == "a good film"
+        assert response.mean_log_prob is not None
+        assert response.mean_log_prob <= 0
+    if kind == "retrieval":
+        ranked = json.loads(response.output or "")
+        assert len(ranked) == len(set(ranked)) == 3
+        assert set(ranked) <= set(DOCUMENTS)
 
 
-def test_chat_messages_are_read(model: Model) -> None:
-    """A conversation is an input like any other."""
-    request = Request(
-        sample_id="s0", suite="x", kind="classification", labels=LABELS,
-        input=(Message(role="user", content="good film"),),
-    )  # fmt: skip
-    assert ask(model, [request])[0].output in LABELS
+def _is_sane(response: Response) -> None:
+    """Counts and clocks: what is not known is None, and what is known is possible."""
+    for count in (response.input_tokens, response.output_tokens, response.reasoning_tokens):
+        assert count is None or (isinstance(count, int) and count >= 0)
+    timing = response.timing
+    if timing is None:
+        return
+    assert timing.origin in ("wall", "batch", "recorded")
+    parts = (timing.total_s, timing.first_token_s, timing.between_tokens_s, timing.queue_s)
+    assert all(part is None or (math.isfinite(part) and part >= 0) for part in parts)
+    if timing.first_token_s is not None:
+        assert timing.total_s is not None
+        assert timing.first_token_s <= timing.total_s
+    if timing.origin == "batch":
+        assert timing.first_token_s is None
 
 
-def test_the_fingerprint_follows_what_answers_depend_on(tmp_path: Path, tiny_bert: Path) -> None:
-    """Weights, truncation and label mapping are in it; batch size and device are not."""
-
-    def fingerprint(**changes: object) -> str:
-        settings = {"name": "m", "type": "sequence_classifier", "path": str(tiny_bert),
-                    "device": "cpu", **changes}  # fmt: skip
-        return build_model(SequenceClassifierConfig.model_validate(settings)).fingerprint
-
-    base = fingerprint()
-    assert fingerprint(batch_size=3) == base
-    assert fingerprint(max_length=8) != base
-    assert fingerprint(dtype="bfloat16") != base
-    assert fingerprint(labels={"negative": "no"}) != base
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    for file in tiny_bert.iterdir():
-        (copy / file.name).write_bytes(file.read_bytes())
-    assert fingerprint(path=str(copy)) == base
-    weights = bytearray((copy / "model.safetensors").read_bytes())
-    weights[-1] ^= 1
-    (copy / "model.safetensors").write_bytes(bytes(weights))
-    assert fingerprint(path=str(copy)) != base
+@pytest.mark.parametrize(("name", "kind"), CLAIMS)
+def test_the_batch_does_not_matter(built: Callable[[str], Model], name: str, kind: Kind) -> None:
+    """Backwards or alone: the same answers, log-probabilities to 1e-4; alone has a wall clock."""
+    model, asked = built(name), requests(kind, name)
+    together = ask(model, asked)
+    for one, other in zip(ask(model, asked[::-1])[::-1], together, strict=True):
+        _same(one, other)
+    for single, response in zip(asked[::3], together[::3], strict=True):
+        (alone,) = ask(model, [single])
+        _same(alone, response)
+        _is_sane(alone)
+        assert alone.timing is None or alone.timing.origin != "batch"
 
 
-def test_labels_the_classifier_does_not_have(tiny_bert: Path) -> None:
-    """The error says which, and how to map them."""
-    model = build_model(
-        SequenceClassifierConfig(
-            name="m", type="sequence_classifier", path=str(tiny_bert), device="cpu"
-        )
-    )
-    with pytest.raises(ModelError, match=r"no label 'bad'.*labels: \{model label: suite label\}"):
-        ask(model, _requests(labels=("bad", "good")))
+@pytest.mark.parametrize(("name", "kind"), CLAIMS)
+def test_odd_input_harms_nobody(
+    built: Callable[[str], Model], name: str, kind: Kind, tmp_path: Path
+) -> None:
+    """Chat messages, nothing, very much, other scripts, NUL: an answer or a reason each, and what
+    is asked beside them is answered as ever. The store gives all of it back to the byte.
+    """
+    model, usual = built(name), requests(kind, name)[:2]
+    odd = [backends.request(kind, sample, asked, name) for sample, asked in ODD.items()]
+    responses = ask(model, [usual[0], *odd, usual[1]])
+    expected = ask(model, usual)
+    _same(responses[0], expected[0])
+    _same(responses[-1], expected[1])
+    for sample, response in zip(ODD, responses[1:-1], strict=True):
+        assert (response.error is None) != (response.output is None), sample
+        assert response.error is None or len(response.error) > 10
+        assert response.error is None or sample in ("long", "empty", "nul"), response.error
+    keyed = {str(index): response for index, response in enumerate(responses)}
+    with PredictionStore(tmp_path / "predictions.sqlite") as store:
+        store.put(keyed)
+        answered = {key: response for key, response in keyed.items() if response.error is None}
+        assert store.get(list(answered)) == answered
 
 
-def test_labels_are_mapped_and_reordered(tiny_bert: Path) -> None:
-    """The same probabilities under the suite's names, in whatever order it lists them."""
-    plain = build_model(
-        SequenceClassifierConfig(
-            name="m", type="sequence_classifier", path=str(tiny_bert), device="cpu"
-        )
-    )
-    mapped = build_model(
-        SequenceClassifierConfig(
-            name="m", type="sequence_classifier", path=str(tiny_bert), device="cpu",
-            labels={"negative": "bad", "positive": "good"},
-        )
-    )  # fmt: skip
-    for one, other in zip(
-        ask(plain, _requests()), ask(mapped, _requests(labels=("good", "bad"))), strict=True
-    ):
-        assert one.log_probs is not None
-        assert other.log_probs is not None
-        assert one.log_probs["positive"] == pytest.approx(other.log_probs["good"])
+def test_a_failure_stays_alone_and_tells_no_secret(built: Callable[[str], Model]) -> None:
+    """A request that a user's model raises at is an error without the key in its words."""
+    asked = requests("generation", "module")[:3]
+    asked[1] = replace(asked[1], input="fail")
+    responses = ask(built("module"), asked)
+    assert [response.error is None for response in responses] == [True, False, True]
+    assert "refused" in (responses[1].error or "")
+    assert "sk-abc" not in (responses[1].error or "")
 
 
-def test_out_of_memory_halves_the_batch(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch that does not fit is halved until it does; the answers are the same."""
-    import torch
-    from transformers import BertForSequenceClassification
-
-    def build() -> Model:
-        return build_model(
-            SequenceClassifierConfig(
-                name="m", type="sequence_classifier", path=str(tiny_bert), device="cpu"
-            )
-        )
-
-    expected = ask(build(), _requests())
-    forward = BertForSequenceClassification.forward
-    sizes: list[int] = []
-
-    def limited(self: object, input_ids: torch.Tensor, **rest: object) -> object:
-        sizes.append(len(input_ids))
-        if len(input_ids) > 5:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(self, input_ids=input_ids, **rest)
-
-    monkeypatch.setattr(BertForSequenceClassification, "forward", limited)
-    found = ask(build(), _requests())
-    assert [response.output for response in found] == [response.output for response in expected]
-    assert sizes[:4] == [40, 20, 10, 5]
-    assert max(sizes[4:]) <= 5
+def test_an_api_that_refuses_tells_no_key(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the error of a request shows the key that was sent."""
+    monkeypatch.setenv("TEST_API_KEY", KEY)
+    model = backends.build(root, "api", api_base="http://127.0.0.1:9/v1", retries={"attempts": 1})
+    (response,) = ask(model, requests("generation", "api")[:1])
+    assert response.error
+    assert KEY not in response.error
+    assert KEY[3:12] not in response.error
