@@ -60,6 +60,8 @@ def export_answers(
     """
     if not out.name.endswith((".jsonl", ".jsonl.gz")):
         raise UsageError(f"--out {out}: give a name that ends in .jsonl or .jsonl.gz")
+    if out.is_dir():
+        raise UsageError(f"--out {out} is a directory: name a file in it")
     opened = RunDirectory.open(run)
     manifest = opened.manifest
     entry = _entry(opened, model)

@@ -239,6 +239,9 @@ def test_what_cannot_be_exported_is_said(project: Path) -> None:
         export_answers(run, project / "x.jsonl", model="bog")
     with pytest.raises(UsageError, match=r"ends in \.jsonl"):
         export_answers(run, project / "x.csv")
+    (project / "x.jsonl").mkdir()
+    with pytest.raises(UsageError, match="is a directory"):
+        export_answers(run, project / "x.jsonl")
     (run / "predictions.sqlite").unlink()
     with pytest.raises(RunError, match=r"predictions\.sqlite is missing"):
-        export_answers(run, project / "x.jsonl")
+        export_answers(run, project / "y.jsonl")
