@@ -12,6 +12,8 @@ from kdeval.errors import KdevalError, MissingExtraError, UsageError
 
 __all__ = ["run_lm_eval"]
 
+_INTERRUPTED = 130
+
 
 def run_lm_eval(arguments: Sequence[str]) -> None:
     """Carries out lm-eval's command line with these arguments, unchanged.
@@ -31,6 +33,8 @@ def run_lm_eval(arguments: Sequence[str]) -> None:
     with _command_line(["lm-eval", *arguments]):
         try:
             cli_evaluate()
+        except KeyboardInterrupt:
+            raise SystemExit(_INTERRUPTED) from None  # lm-eval keeps nothing to go on with
         except KdevalError:
             raise
         except Exception as error:

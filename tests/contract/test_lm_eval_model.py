@@ -441,6 +441,14 @@ def test_errors_of_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: Any
     with pytest.raises(SystemExit) as left:
         run_lm_eval(["ls", "--nonsense"])
     assert left.value.code == 2
+    for raised, expected in ((KeyboardInterrupt(), SystemExit), (KeyError("x"), UsageError)):
+        monkeypatch.setattr("lm_eval.__main__.cli_evaluate", lambda error=raised: _raise(error))
+        with pytest.raises(expected, match=r"^130$|lm-eval failed: KeyError: 'x'"):
+            run_lm_eval([])
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'kdeval\[lm-eval\]'"):
         run_lm_eval([])
+
+
+def _raise(error: BaseException) -> None:
+    raise error
