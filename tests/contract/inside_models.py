@@ -56,7 +56,7 @@ def save_layered(
     return folder
 
 
-def texts(count: int = SAMPLES) -> list[str]:
+def texts(count: int) -> list[str]:
     """Sentences of three to twelve words."""
     generator = torch.Generator().manual_seed(3)
     lengths = torch.randint(3, 13, (count,), generator=generator).tolist()
@@ -66,9 +66,11 @@ def texts(count: int = SAMPLES) -> list[str]:
     ]
 
 
-def write_choices(folder: Path, students: list[str], **settings: Any) -> Path:
+def write_choices(
+    folder: Path, students: list[str], *, samples: int = SAMPLES, **settings: Any
+) -> Path:
     """A configuration that asks for one of two choices, with the models in `folder`."""
-    rows = [{"t": text, "o": ["good", "bad"], "r": 0} for text in texts()]
+    rows = [{"t": text, "o": ["good", "bad"], "r": 0} for text in texts(samples)]
     (folder / "choices.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     suite = {"name": "choices", "data": "choices.jsonl", "kind": "multiple_choice", "input": "t",
              "choices": "o", "reference": {"column": "r"}}  # fmt: skip

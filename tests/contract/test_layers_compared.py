@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from kdeval.workflows.evaluate import evaluate
 from tests.contract.causal_models import save_gpt2
 from tests.contract.inside_models import LAYERS, SAMPLES, save_layered, write_choices
 
+FEW = 16
 STUDENTS = {
     "copy": {}, "dropped": {"dropped": (3,)}, "noisy": {"noise": 0.05}, "noisier": {"noise": 0.4},
     "narrow": {"hidden": 16, "layers": 3, "seed": 5},
@@ -133,9 +135,13 @@ def test_every_form_of_the_report_tells_it(project: Path) -> None:
     assert details.layers[0].pairs[2].teacher == 2
 
 
-def test_what_is_current_is_not_read_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_current_is_not_read_again(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One changed student is read alone, the others are copied; without it the files go."""
-    file = write_choices(project, ["copy", "narrow"])
+    base = tmp_path / "project"
+    shutil.copytree(project, base)
+    file = write_choices(base, ["copy", "narrow"])
     read: list[str] = []
     plain = CausalLM.hidden_states
 
@@ -144,29 +150,29 @@ def test_what_is_current_is_not_read_again(project: Path, monkeypatch: pytest.Mo
         return plain(self, requests, tokens=tokens)
 
     monkeypatch.setattr(CausalLM, "hidden_states", spied)
-    before = hidden_states_of(RunDirectory.open(project / "out"), 0.95)["narrow"]
-    evaluate(load_config(file), project / "out")
+    before = hidden_states_of(RunDirectory.open(base / "out"), 0.95)["narrow"]
+    evaluate(load_config(file), base / "out")
     assert read == []
-    save_layered(project / "copy", noise=0.1)
-    done = evaluate(load_config(file), project / "out")
+    save_layered(base / "copy", noise=0.1)
+    done = evaluate(load_config(file), base / "out")
     assert set(read) == {"copy"}
     after = hidden_states_of(done.run, 0.95)
     assert after["narrow"] == before
     assert estimate(after["copy"][0]) < 1
     read.clear()
-    done = evaluate(load_config(write_choices(project, ["copy"], hidden_states={"samples": 20})),
-                    project / "out")  # fmt: skip
+    done = evaluate(load_config(write_choices(base, ["copy"], hidden_states={"samples": 20})),
+                    base / "out")  # fmt: skip
     assert set(read) == {"teacher", "copy"}
     assert hidden_states_of(done.run, 0.95)["copy"][0].samples == 20
-    evaluate(load_config(write_choices(project, ["copy"], hidden_states=False)), project / "out")
-    assert not any((project / "out" / name).exists() for name in HIDDEN_FILES)
+    evaluate(load_config(write_choices(base, ["copy"], hidden_states=False)), base / "out")
+    assert not any((base / "out" / name).exists() for name in HIDDEN_FILES)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     for name in ("teacher", "student"):
         save_layered(tmp_path / name, layers=1)
-    return write_choices(tmp_path, ["student"])
+    return write_choices(tmp_path, ["student"], samples=FEW)
 
 
 def test_models_that_were_only_read_for_it_are_released(
@@ -231,8 +237,8 @@ def test_samples_that_a_model_cannot_read_are_told(small: Path) -> None:
     assert "student did not read" in line
     assert "longer than the 16 tokens" in line
     [found] = hidden_states_of(done.run, 0.95)["student"]
-    assert 8 <= found.samples < SAMPLES
-    assert sum(found.left_out.values()) == SAMPLES - found.samples
+    assert 8 <= found.samples < FEW
+    assert sum(found.left_out.values()) == FEW - found.samples
 
 
 def test_other_tokens_leave_attention_out(small: Path) -> None:
@@ -244,7 +250,7 @@ def test_other_tokens_leave_attention_out(small: Path) -> None:
     [found] = hidden_states_of(run, 0.95)["student"]
     assert found.pairs
     assert found.attention is not None
-    assert found.attention.samples < 32
+    assert found.attention.samples < FEW
     assert "both models read it in other tokens" in found.attention.left_out
 
 

@@ -10,7 +10,7 @@ from kdeval.stats.representation.relations import _Asked, _distances
 
 pytestmark = pytest.mark.validity
 
-TRIALS = 250
+TRIALS = 200
 
 
 @pytest.mark.parametrize(("n", "d", "decay"), [(8, 200, 0.0), (20, 50, 1.0), (20, 500, 0.0)])
