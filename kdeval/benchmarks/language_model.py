@@ -12,9 +12,9 @@ import lm_eval.models  # noqa: F401  # lm-eval registers its own models only bef
 from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 from lm_eval.utils import simple_parse_args_string
-from tqdm import tqdm
 
 from kdeval import __version__
+from kdeval.benchmarks.ask_with_bar import ask_with_bar
 from kdeval.benchmarks.instances import (
     ChatText,
     Instance,
@@ -29,8 +29,6 @@ from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.records import Kind, Response
 from kdeval.run.batches import place_in_order
-from kdeval.run.executor import LocalExecutor
-from kdeval.run.requests import in_batches
 from kdeval.store.fingerprints import value_digest
 
 __all__ = ["FAILED_LOG_LIKELIHOOD", "Ask", "Asked", "KdevalLM"]
@@ -43,8 +41,6 @@ FAILED_LOG_LIKELIHOOD = -700.0
 
 
 _LOGGER = logging.getLogger("lm_eval.models.kdeval")
-_PART = {"cpu": 64, "other": 512}
-"""Requests that a model gets at once, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +97,7 @@ class KdevalLM(LM):  # type: ignore[misc]
         self.model = model
         self.name = name
         self.asked: dict[tuple[str, int], Asked] = {}
-        self._ask: Ask = ask or partial(_ask_with_bar, model, name)
+        self._ask: Ask = ask or partial(ask_with_bar, model, name)
         self._replicate = replicate
         self._on_failure = on_failure
         self._told: set[str] = set()
@@ -241,26 +237,6 @@ class KdevalLM(LM):  # type: ignore[misc]
                 requests=(*(before.requests if before else ()), question.request),
                 responses=(*(before.responses if before else ()), response),
             )
-
-
-def _ask_with_bar(model: Model, name: str, requests: Sequence[Request]) -> list[Response]:
-    """Answers of the model itself; on a terminal a bar shows how far they are."""
-    found: dict[int, Response] = {}
-    with tqdm(total=len(requests), desc=name, disable=None) as bar:
-        batches = in_batches(requests, _part(model))
-        for batch, responses in LocalExecutor().answer(model, batches):
-            pairs = zip(batch, responses, strict=True)
-            found.update((id(request), response) for request, response in pairs)
-            bar.update(len(batch))
-    return [found[id(request)] for request in requests]
-
-
-def _part(model: Model) -> int:
-    """How many requests the model gets at once: many, as it batches them itself, or its own."""
-    usual = int(getattr(model, "batch_size", 32))
-    if getattr(model, "max_concurrency", 1) > 1:
-        return usual
-    return max(8 * usual, _PART["cpu" if getattr(model, "device", "cpu") == "cpu" else "other"])
 
 
 def _until(text: str, stops: Sequence[str]) -> str:
