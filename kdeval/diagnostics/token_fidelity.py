@@ -129,6 +129,8 @@ def _text(sample: Sample, answer: Response, settings: TokenFidelityConfig) -> st
         return _LeftOut("the teacher gave no answer")
     if answer.reasoning_tokens:
         return _LeftOut("the teacher reasoned before its answer, and its reasoning is not kept")
+    if answer.tool_calls:
+        return _LeftOut("the teacher called tools, and how it wrote that is not kept")
     return answer.output or _LeftOut("the teacher's answer is empty")
 
 

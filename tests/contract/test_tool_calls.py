@@ -13,9 +13,11 @@ import yaml
 
 from kdeval.compare.compute import compare_run
 from kdeval.config.schema import load_config
+from kdeval.config.token_fidelity import TokenFidelityConfig
+from kdeval.diagnostics.token_fidelity import _text as answer_text
 from kdeval.errors import ModelError
 from kdeval.models.protocols import Request
-from kdeval.records import Message, ToolCall
+from kdeval.records import Message, Response, ToolCall
 from kdeval.report.document import report_document
 from kdeval.report.html.page import report_html
 from kdeval.report.markdown import report_markdown
@@ -243,3 +245,12 @@ def test_free_writing_is_told_where_a_schema_is_asked_for(project: Path, tmp_pat
     assert "student: writes freely in schema" in report_markdown(document)
     pairs = pd.read_parquet(done.run.path / "pairs.parquet")
     assert set(pairs["teacher_score_reason"]) == {"$: 'at' is a required property"}
+
+
+@pytest.mark.parametrize("said", ["", "Let me look."])
+def test_calls_are_no_text_to_compare_token_by_token(project: Path, said: str) -> None:
+    """What was written around them is not what the model wrote; it is left out, and says why."""
+    sample = load_suite(project / "suite.yaml").samples[0]
+    answer = Response(output=said, tool_calls=(ToolCall(name="look", arguments={}),))
+    left_out = answer_text(sample, answer, TokenFidelityConfig())
+    assert getattr(left_out, "reason", "").startswith("the teacher called tools")

@@ -19,7 +19,7 @@ ARGUMENTS = st.dictionaries(
 )  # fmt: skip
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     said=st.none() | st.text(max_size=20), answer=st.text(max_size=20),
     calls=st.lists(st.tuples(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), ARGUMENTS),

@@ -68,7 +68,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("name", FORMS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(calls=CALLS)
 def test_what_is_written_in_a_form_is_read(name: str, calls: list[tuple[str, Any]]) -> None:
     """Whatever the arguments hold, marks of calls included: nothing is lost, nothing left over.
@@ -84,7 +84,7 @@ def test_what_is_written_in_a_form_is_read(name: str, calls: list[tuple[str, Any
 
 
 @pytest.mark.parametrize("form", ["auto", "hermes", "json", "mistral"])
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(text=st.text() | st.text(alphabet='{}[]":,<>tool_callnamergs/ TOL_AR\n', max_size=80))
 def test_no_text_is_too_odd(form: Any, text: str) -> None:
     """Every text is read, and one without calls comes back as it is, but for space around it."""

@@ -142,7 +142,7 @@ LISTS = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(one=LISTS, other=LISTS)
 def test_both_marks_agree(one: Any, other: Any) -> None:
     """F1 is 1 where the calls are right, symmetric, and 0 only where nothing is shared."""

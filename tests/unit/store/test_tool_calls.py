@@ -28,7 +28,7 @@ OBJECTS = st.dictionaries(st.text(), JSON, max_size=4)
 NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,20}", fullmatch=True)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(calls=st.lists(st.tuples(NAMES, OBJECTS), max_size=3))
 def test_every_form_of_a_call_is_read_alike(calls: list[tuple[str, dict[str, Any]]]) -> None:
     """A plain object, OpenAI's with arguments as JSON text, and the JSON text of either list."""
@@ -42,7 +42,7 @@ def test_every_form_of_a_call_is_read_alike(calls: list[tuple[str, dict[str, Any
         assert as_tool_calls(form) == expected
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(
         st.builds(
@@ -110,7 +110,7 @@ def test_a_call_is_shown_the_same_whatever_its_key_order() -> None:
     assert tool_call("f", '{"a": ').text == 'call f, not valid: {"a":'
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(OBJECTS)
 def test_canonical_json_is_the_same_value(value: dict[str, Any]) -> None:
     assert json.loads(canonical_json(value)) == value
