@@ -113,7 +113,7 @@ def test_which_beginnings_are_headers() -> None:
     [
         ("mistral", {"sliding_window": 16}, "reaches 16 tokens back"),
         ("mamba", {}, "no cache of keys and values"),
-        ("bloom", {}, "takes no position_ids"),
+        ("bloom", {}, "position_ids"),
     ],
 )
 def test_what_cannot_says_so(kind: str, settings: dict[str, Any], words: str) -> None:
