@@ -20,6 +20,7 @@ from kdeval.records import Message, Response
 from kdeval.run.executor import LocalExecutor, ask
 from tests.api_server import TRANSIENT, ApiServer, Body, Fault, Reply, asked_text
 
+TIMEOUT_S = 1.2
 KEY = "sk-test/Key+0123456789=="
 
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine")
@@ -68,8 +69,9 @@ def model(api: ApiServer, *, price: Price | None = None, **more: Any) -> ApiMode
     config = ApiModelConfig(
         **{
             "name": "gpt", "type": "api", "model": "openai/gpt-4.1-2025-04-14",
-            "api_base": api.url, "api_key_env": "TEST_API_KEY", "timeout_s": 0.6, "stall_s": 0.3,
-            "retries": {"attempts": 4, "total_s": 20}, **more,
+            "api_base": api.url, "api_key_env": "TEST_API_KEY",
+            "timeout_s": TIMEOUT_S, "stall_s": 0.3, "retries": {"attempts": 4, "total_s": 20},
+            **more,
         }
     )  # fmt: skip
     return ApiModel(config, price=price)
@@ -175,11 +177,11 @@ def test_it_is_answered_after_all(api: ApiServer, fault: Fault, stream: bool) ->
     found = ask(one, [write(text)])[0]
     assert found.error is None
     assert found.output == text.upper()
-    assert len(api.asked) == 3
+    assert [text in asked.key for asked in api.asked].count(True) == 2
     assert found.timing is not None
     assert found.timing.queue_s is not None
     assert found.timing.total_s is not None
-    assert found.timing.total_s < 0.6
+    assert found.timing.total_s < TIMEOUT_S
 
 
 @pytest.mark.parametrize("stream", [False, True])
