@@ -215,9 +215,10 @@ def ask_missing(
     """What the store did not have of one model's `requests` is asked and stored, then counted."""
     model, fingerprint = inputs.models[name], inputs.fingerprints[name]
     origin = origin_of(store, name, model, fingerprint, requests)
-    known = store.answered(dict.fromkeys(item.key for item in requests), origin)
+    keys = dict.fromkeys(item.key for item in requests)
+    known = store.answered(keys, origin)
     pending = {item.key: item for item in requests if item.key not in known}
-    with within_budget(model, store, pending):
+    with within_budget(model, store, keys):
         errors = _ask_pending(model, list(pending.values()), store, executor, progress, origin)
     return Answered(
         cached=frozenset(known),
@@ -250,7 +251,7 @@ def _ask_pending(
             },
             origin,
         )
-        note_spending(model, store)
+        note_spending(model)
         done += len(batch)
         errors.update(
             (key_of[id(request)], response.error)
