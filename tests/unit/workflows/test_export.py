@@ -169,7 +169,9 @@ def test_the_same_run_gives_the_same_bytes(project: Path) -> None:
     header, first, *_ = (project / "one.jsonl").read_text().splitlines()
     assert json.loads(header)["model"]["fingerprint"]
     assert str(project) not in header
-    assert list(json.loads(first)) == ["suite", "id", "content_hash", "response"]
+    assert list(json.loads(first)) == [
+        "suite", "id", "content_hash", "key", "response", "checksum",
+    ]  # fmt: skip
 
 
 def test_samples_that_changed_or_came_later_have_no_answer(project: Path) -> None:
@@ -205,10 +207,14 @@ def _cut(text: str) -> str:
     ("change", "message"),
     [
         (_cut, "237 answers, but its header tells 240"),
-        (lambda text: text.replace('"schema_version":1', '"schema_version":9', 1), "version 9"),
+        (lambda text: text.replace('"schema_version":2', '"schema_version":9', 1), "version 9"),
         (lambda text: text.replace('"content_hash"', '"hash"', 1), "big.jsonl:2: 'content_hash'"),
         (lambda text: text.partition("\n")[2], "map its columns"),
-        (lambda text: text.replace('"labels","id"', '"other","id"'), "suites: other, choices"),
+        (
+            lambda text: text.replace('"labels","id"', '"other","id"'),
+            "jsonl:2: the answer to 'n0' of",
+        ),
+        (lambda text: text.replace('"output":"odd"', '"output":"even"', 1), "export the run again"),
     ],
 )
 def test_a_damaged_file_is_refused(
