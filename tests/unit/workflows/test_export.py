@@ -98,7 +98,7 @@ def _write_data(directory: Path, changed: tuple[int, ...] = (), extra: int = 0) 
     (directory / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _evaluate(project: Path, out: str, teacher: Any, student: Any) -> Any:
+def _written(project: Path, out: str, teacher: Any, student: Any) -> Path:
     config = {
         "suites": [f"{name}.yaml" for name in _SUITES],
         "latency_probe": False,
@@ -106,7 +106,12 @@ def _evaluate(project: Path, out: str, teacher: Any, student: Any) -> Any:
         "students": [student],
     }
     (project / f"{out}.yaml").write_text(json.dumps(config))
-    return evaluate(load_config(project / f"{out}.yaml"), project / out, base=project)
+    return project / f"{out}.yaml"
+
+
+def _evaluate(project: Path, out: str, teacher: Any, student: Any) -> Any:
+    config = load_config(_written(project, out, teacher, student))
+    return evaluate(config, project / out, base=project)
 
 
 def _live(name: str) -> dict[str, Any]:
@@ -186,6 +191,42 @@ def test_samples_that_changed_or_came_later_have_no_answer(project: Path) -> Non
     errors = pairs.set_index("sample_id")["teacher_error"]
     assert "changed since" in errors["n3"]
     assert "not asked" in errors["n62"]
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_a_corrected_reference_keeps_the_answer(project: Path, text: bool) -> None:
+    """It is marked by the new reference; not where a score by the old one stands for a text."""
+    export_answers(project / "run", project / "big.jsonl", text=text)
+    data = project / "data.jsonl"
+    data.write_text(data.read_text().replace('"label": "odd"', '"label": "even"', 1))
+    replayed = _evaluate(project, "ci", _recorded("big", "big.jsonl"), _live("small"))
+    changed = [line for line in replayed.warnings if "changed since" in line]
+    suites = ["likely"] if text else ["labels", "likely"]  # the text whose likelihood is asked
+    assert len(changed) == len(suites)
+    for line, suite in zip(changed, suites, strict=True):
+        assert f"1 of 60 samples of suite '{suite}'" in line
+    if not text:
+        return
+    before, after = (
+        pd.read_parquet(project / name / "pairs.parquet").set_index(["suite", "sample_id"])
+        for name in ("run", "ci")
+    )
+    place = ("labels", "n1")
+    assert pd.isna(before.loc[place, "teacher_error"])
+    assert after.loc[place, "teacher_output"] == before.loc[place, "teacher_output"]
+    assert after.loc[place, "teacher_score"] == 1 - before.loc[place, "teacher_score"]
+
+
+def test_what_is_not_asked_is_not_missed(project: Path) -> None:
+    """An export of a part, replayed with the same --limit, has every answer."""
+    config = load_config(project / "run.yaml")
+    evaluate(config, project / "part", base=project, limit=10)
+    export_answers(project / "part", project / "part.jsonl", text=False)
+    teacher = _recorded("big", "part.jsonl")
+    replayed = load_config(_written(project, "ci", teacher, _live("small")))
+    assert evaluate(replayed, project / "ci", base=project, limit=10).warnings == ()
+    more = evaluate(replayed, project / "more", base=project, limit=15).warnings
+    assert any("of 15 samples of suite 'labels' were not asked" in line for line in more)
 
 
 def test_scores_by_other_scorers_do_not_stand_for_texts(project: Path) -> None:
