@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kdeval.compare.off_label import off_label_lines
 from kdeval.config.schema import RunConfig
+from kdeval.cost.unused_prices import unused_price_lines
 from kdeval.errors import RunError, UsageError
 from kdeval.run.cluster import Cluster, executor_on
 from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
@@ -189,7 +190,12 @@ def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
         asked=asked.asked,
         cached={name: len(keys) for name, keys in asked.cached.items()},
         failures={name: asked.failures(name) for name in asked.asked},
-        warnings=(*warnings, *off_label_lines(run), *left_out_lines(run)),
+        warnings=(
+            *warnings,
+            *unused_price_lines(run),
+            *off_label_lines(run),
+            *left_out_lines(run),
+        ),
     )
 
 

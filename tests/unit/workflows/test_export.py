@@ -229,6 +229,18 @@ def test_what_is_not_asked_is_not_missed(project: Path) -> None:
     assert any("of 15 samples of suite 'labels' were not asked" in line for line in more)
 
 
+def test_a_price_beside_recorded_costs_is_told(project: Path) -> None:
+    """What was paid comes first, so the configured price would be ignored without a word."""
+    export_answers(project / "run", project / "big.jsonl")
+    file = _written(project, "ci", _recorded("big", "big.jsonl"), _live("small"))
+    config = json.loads(file.read_text()) | {"costs": {"big": {"usd_per_request": 9.0}}}
+    file.write_text(json.dumps(config))
+    summary = evaluate(load_config(file), project / "ci", base=project).summary
+    told = [line for line in summary if "is not used" in line]
+    assert len(told) == 1
+    assert told[0].startswith("warning: big: its price under `costs`")
+
+
 def test_scores_by_other_scorers_do_not_stand_for_texts(project: Path) -> None:
     """With the text the answers are marked again; without, the run is refused."""
     export_answers(project / "run", project / "whole.jsonl")
