@@ -140,11 +140,10 @@ def _student(document: ReportDocument, student: Comparison, index: int) -> Stude
 
 
 def _defined(students: Sequence[StudentView]) -> list[str]:
-    """Keys of the definitions that some figure of the page needs, in their order."""
-    needed = {item.definition for student in students for item in student.headlines}
-    for student in students:
-        needed |= student.speed.definitions
-    return [key for key in DEFINITIONS if key in needed]
+    """Keys of the definitions that some figure of the page needs: those of the strip first."""
+    strip = {item.definition for student in students for item in student.headlines}
+    below = {key for student in students for key in student.speed.definitions} - strip
+    return [key for needed in (strip, below) for key in DEFINITIONS if key in needed]
 
 
 def _environment() -> Environment:

@@ -134,11 +134,10 @@ def _missing(
         for cell in reversed(student.cells)
         if cell.slice == ALL and cell.missing.total
     }
+    of_suites: dict[str, list[str]] = {}
     for suite, missing in reversed(left_out.items()):
-        yield Statement(
-            suite,
-            f"{counted(missing.total, 'sample')} left out of both sides "
-            f"({left_out_words(missing)}).",
+        of_suites.setdefault(suite, []).append(
+            f"{counted(missing.total, 'sample')} left out of both sides ({left_out_words(missing)})"
         )
     without = {
         (cell.suite, cell.calibration.reason): None
@@ -146,7 +145,9 @@ def _missing(
         if cell.slice == ALL and cell.calibration is not None and cell.calibration.reason
     }
     for suite, why in without:
-        yield Statement(suite, f"no calibration, {why}.")
+        of_suites.setdefault(suite, []).append(f"no calibration, {why}")
+    for suite, lines in of_suites.items():
+        yield Statement(suite, f"{'; '.join(lines)}.")
     for line in warning_lines(document.noise, student):
         yield Statement("Below the noise floor", f"{line}.")
     if student.latency is None:
@@ -159,7 +160,10 @@ def _missing(
 
 def _samples(rule: RuleResult) -> Statement:
     if rule.samples_missing is None:
-        return Statement(_capital(rule.rule), f"{rule.evidence}.")
+        return Statement(
+            _capital(rule.rule),
+            "no number of further samples is known that would make it pass; its evidence says why.",
+        )
     return Statement(
         _capital(rule.rule),
         f"about {counted(rule.samples_missing, 'more sample')}, if it goes on as in the "

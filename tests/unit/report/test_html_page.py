@@ -136,6 +136,17 @@ def test_the_verdict_has_its_evidence_and_what_is_missing(
     assert "the cost of small is unknown" in unjudged
 
 
+def test_what_is_missing_does_not_say_the_evidence_again(
+    make_document: MakeDocument, make_decision: Callable[..., GateDecision]
+) -> None:
+    """It stands under Evidence and in the table of rules, and nowhere else."""
+    decision = make_decision("inconclusive")
+    rule = replace(decision.rules[0], samples_missing=None, evidence="as wide as a barn")
+    page = report_html(replace(make_document(), decisions=(replace(decision, rules=(rule,)),)))
+    assert page.count("as wide as a barn") == 2
+    assert "no number of further samples is known that would make it pass" in page
+
+
 def test_a_chosen_student_needs_no_script(make_document: MakeDocument) -> None:
     """With several students a group of radio buttons shows one at a time, by style alone."""
     document = make_document()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -74,6 +75,19 @@ def told(make_document: MakeDocument, make_comparison: Callable[..., Any]) -> Re
         )
     )  # fmt: skip
     return replace(document, models=models)
+
+
+def test_the_figures_of_the_strip_are_numbered_first(told: ReportDocument) -> None:
+    """Footnotes run from 1 without a gap; what only the table of speed needs comes after."""
+    (student,) = told.students
+    assert student.tokens is not None
+    tokens = replace(student.tokens, output=_means(40.0, 72.0, ratio=None))
+    page = report_html(replace(told, students=(replace(student, tokens=tokens),)))
+    strip = page.partition('<dl class="strip">')[2].partition("</dl>")[0]
+    assert "length ratio" not in strip
+    assert "Length ratio:" in page
+    numbers = {int(found) for found in re.findall(r"<sup>(\d+)</sup>", strip)}
+    assert numbers == set(range(1, len(numbers) + 1))
 
 
 def test_every_known_figure_has_its_row(told: ReportDocument) -> None:
