@@ -38,6 +38,7 @@ class Budget:
         self.uncounted_usd = 0.0
         self._reserved = 0.0
         self._book: SpendingBook | None = None
+        self._noted = Spent()
         self._recalled = False
         self._lock = threading.Lock()
         self._settled = asyncio.Event()
@@ -59,8 +60,8 @@ class Budget:
         what was in the air.
         """
         self._book = book
+        self._noted = earlier = book.read(self.account)
         if not self._recalled:
-            earlier = book.read(self.account)
             self.earlier_usd, self.earlier_unclear_usd = earlier.paid_usd, earlier.unclear_usd
             self._recalled = True
 
@@ -74,8 +75,9 @@ class Budget:
             paid_usd=self.earlier_usd + self.paid_usd,
             unclear_usd=self.unclear_usd + self._reserved,
         )
-        if self._book is not None and spent != Spent():
+        if self._book is not None and spent != self._noted:
             self._book.note({self.account: spent})
+            self._noted = spent
 
     async def reserve(self, most_usd: float | None, because: str = "") -> None:
         """Returns once that much may be spent, and is noted where it is kept.

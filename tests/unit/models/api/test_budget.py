@@ -46,6 +46,18 @@ def test_what_is_in_the_air_is_noted_before_it_is_sent(tmp_path: Path) -> None:
     assert spent_in(store)[ACCOUNT].unclear_usd == 0.0
 
 
+def test_requests_that_cost_nothing_leave_nothing(tmp_path: Path) -> None:
+    """What was reserved for a request that the server refused is taken back in the store, too."""
+    store = tmp_path / "store.sqlite"
+    asked, budget = client(ScriptedTransport([failure(400, "no")]), price=PER_TOKEN, cap_usd=100.0)
+    with SpendingBook(store) as book:
+        budget.keep_in(book)
+        asyncio.run(asked.ask(chat()))
+        assert spent_in(store)[ACCOUNT].unclear_usd > 0
+        budget.note()
+    assert spent_in(store)[ACCOUNT] == Spent()
+
+
 def test_what_a_killed_command_left_counts_and_is_told(tmp_path: Path) -> None:
     """As spent, with "up to"; and still after the next command has noted its own sums."""
     store = tmp_path / "store.sqlite"
