@@ -59,8 +59,8 @@ def logged_metrics(
         reading = _reading(suite, key, values)
         if reading is None:
             notes.append(
-                f"{suite.name}: lm-eval's metric {name} is left out: how it makes one figure of "
-                "its documents is none of kdeval's ways"
+                f"{suite.name}: lm-eval's metric {name} is left out: it is neither a mean over "
+                "documents nor another figure that kdeval has intervals for"
             )
             continue
         metric = _metric(suite, name, key, reading, values)

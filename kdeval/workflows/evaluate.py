@@ -195,6 +195,7 @@ def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
             *unused_price_lines(run),
             *off_label_lines(run),
             *left_out_lines(run),
+            *(note for suite in run.manifest.suites for note in suite.notes),
         ),
     )
 
