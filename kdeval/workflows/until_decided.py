@@ -75,9 +75,7 @@ class _Tally:
     def count(self, asked: Asked) -> Asked:
         """`asked` where answers that this command asked itself do not count as known before."""
         for name, number in asked.asked.items():
-            every = {
-                item.key for (m, _), keyed in asked.keys.items() if m == name for item in keyed
-            }
+            every = {key for keys in asked.of(name) for key in keys}
             self.now[name] |= every - asked.cached[name]
             self.asked[name] += number
         cached = {name: keys - self.now[name] for name, keys in asked.cached.items()}
