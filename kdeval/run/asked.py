@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from kdeval.run.elsewhere import Elsewhere
-from kdeval.run.keys import Keys
+from kdeval.run.keys import Keys, KeySet
 
 __all__ = ["Answered", "Asked"]
 
@@ -23,7 +24,7 @@ class Answered:
         elsewhere: what is known of the model where other processes asked it.
     """
 
-    cached: frozenset[str]
+    cached: AbstractSet[str]
     asked: int
     errors: Mapping[str, str]
     elsewhere: Elsewhere | None = None
@@ -39,7 +40,7 @@ class Asked:
     """
 
     keys: dict[tuple[str, str], Keys]
-    cached: dict[str, frozenset[str]]
+    cached: dict[str, AbstractSet[str]]
     asked: dict[str, int]
     errors: dict[str, dict[str, str]]
     elsewhere: Mapping[str, Elsewhere] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class Asked:
                 whole.keys[place] = Keys.joined([whole.keys.get(place, Keys()), keys])
             for name, count in part.asked.items():
                 whole.asked[name] = whole.asked.get(name, 0) + count
-                whole.cached[name] = whole.cached.get(name, frozenset()) | part.cached[name]
+                whole.cached[name] = whole.cached.get(name, KeySet()) | part.cached[name]
                 whole.errors[name] = whole.errors.get(name, {}) | part.errors[name]
             for name, there in part.elsewhere.items():
                 elsewhere.setdefault(name, []).append(there)

@@ -1,14 +1,15 @@
-"""Keys of many responses, in 32 bytes each."""
+"""Keys of many responses, in 32 bytes each, or 40 where they are looked up."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Keys"]
+__all__ = ["KeySet", "Keys"]
 
 _SIZE = 32
 
@@ -75,3 +76,41 @@ class Keys(Sequence[str]):
     def digests(self) -> NDArray[np.uint8]:
         """The keys as bytes, (n, 32)."""
         return np.frombuffer(self._digests, np.uint8).reshape(len(self), _SIZE)
+
+    @property
+    def starts(self) -> NDArray[np.uint64]:
+        """The first eight bytes of each key as a number; as good as the key for sorting."""
+        return np.ascontiguousarray(self.digests[:, :8]).view(">u8")[:, 0].astype(np.uint64)
+
+
+class KeySet(AbstractSet[str]):
+    """Keys to look others up in."""
+
+    __slots__ = ("_keys", "_starts")
+
+    def __init__(self, keys: Iterable[str] = ()) -> None:
+        given = keys if isinstance(keys, Keys) else Keys(keys)
+        starts = given.starts
+        order = np.argsort(starts, kind="stable")
+        digests, starts = given.digests[order], starts[order]
+        again = np.flatnonzero(starts[1:] == starts[:-1])
+        again = again[(digests[again] == digests[again + 1]).all(axis=1)]
+        self._keys = given.at(np.delete(order, again))
+        self._starts = np.delete(starts, again)
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str) or not len(self._starts):
+            return False
+        start = np.uint64(int(key[:16], 16))
+        place = int(np.searchsorted(self._starts, start))
+        while place < len(self._starts) and self._starts[place] == start:
+            if self._keys[place] == key:
+                return True
+            place += 1
+        return False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)

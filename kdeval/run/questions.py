@@ -49,7 +49,7 @@ class SampleRequests(Sequence[Request]):
         return (as_request(sample, self._replicate) for sample in self._samples)
 
 
-class Questions:
+class Questions(Sequence[Request]):
     """Requests of several parts (suites, or lm-eval's tasks) under places that run through."""
 
     def __init__(self, parts: Sequence[Sequence[Request]]) -> None:
@@ -62,7 +62,14 @@ class Questions:
     def __iter__(self) -> Iterator[Request]:
         return chain.from_iterable(self._parts)
 
-    def __getitem__(self, place: int) -> Request:
+    @overload
+    def __getitem__(self, index: int) -> Request: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Request]: ...
+    def __getitem__(self, index: int | slice) -> Request | list[Request]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
         part = int(np.searchsorted(self._ends, place, side="right")) - 1
         return self._parts[part][place - self._ends[part]]
 
@@ -125,8 +132,7 @@ def pending_places(
     places = np.flatnonzero(~known)
     if by_id or not len(places):
         return places
-    digests = keys.digests
-    starts = np.ascontiguousarray(digests[places, :8]).view(">u8")[:, 0]
+    digests, starts = keys.digests, keys.starts[places]
     order = np.lexsort((starts, questions.ranks[places]))
     places, starts = places[order], starts[order]
     again = np.flatnonzero(starts[1:] == starts[:-1])

@@ -27,7 +27,7 @@ from kdeval.run.ensembles import executor_for, member_rows
 from kdeval.run.executor import Executor, LocalExecutor
 from kdeval.run.exported import asked_suite
 from kdeval.run.header import build_header
-from kdeval.run.keys import Keys
+from kdeval.run.keys import Keys, KeySet
 from kdeval.run.marking import mark, require_scores
 from kdeval.run.offers import require_tools, schema_notes
 from kdeval.run.origin import origin_of
@@ -233,7 +233,7 @@ def ask_missing(
     with within_budget(model, store, pending.keys):
         errors = _ask_pending(model, pending, store, executor, progress, origin)
     return Answered(
-        cached=frozenset(keys.at(np.flatnonzero(known))),
+        cached=KeySet(keys.at(np.flatnonzero(known))),
         asked=len(places),
         errors=errors,
         elsewhere=executor_for(model, executor, store).elsewhere(model),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ class _Answers:
     """What asking the models came to so far, by model name."""
 
     keys: dict[tuple[str, str], Keys] = field(default_factory=dict)
-    cached: dict[str, frozenset[str]] = field(default_factory=dict)
+    cached: dict[str, AbstractSet[str]] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     errors: dict[str, dict[str, str]] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kdeval.models.protocols import Request
 from kdeval.records import Kind
 from kdeval.run.batches import place_in_order
-from kdeval.run.keys import Keys
+from kdeval.run.keys import Keys, KeySet
 from kdeval.run.questions import Pending, Questions, pending_places
 
 TEXTS = st.text(alphabet=st.characters(), max_size=4)
@@ -77,3 +77,18 @@ def test_requests_under_way_are_told_apart() -> None:
     assert [pending.taken(item) for item in reversed(sent)] == [keys[1], keys[0], keys[2]]
     with pytest.raises(KeyError):
         pending.taken(sent[0])
+
+
+def test_a_set_of_keys_is_a_set() -> None:
+    """Looked up, united and taken away as those of the language; each key once, none without."""
+    texts = [sha256(bytes([n])).hexdigest() for n in range(50)]
+    near = texts[0][:16] + "f" * 48
+    found = KeySet(Keys([*texts[:30], *texts[:10]]))
+    assert found == set(texts[:30])
+    assert len(found) == 30
+    assert all((text in found) == (place < 30) for place, text in enumerate(texts))
+    assert near not in found
+    assert near in KeySet([*texts, near])
+    assert texts[0] not in KeySet()
+    assert frozenset(texts[20:40]) | found == set(texts[:40])
+    assert found - set(texts[5:]) == set(texts[:5])
