@@ -86,6 +86,7 @@ class Benchmarks:
                 on_failure="record",
             )  # fmt: skip
             log = evaluate_model(self.loaded, lm, documents=self.documents)
+            inputs.make_room(model)
             counts = stored.counts
             parts.append(counts)
             requests = requests or list(stored.keys)

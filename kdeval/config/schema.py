@@ -273,7 +273,10 @@ class RunConfig(Strict):
         description="a directory of answers that runs share, relative to this file; --cache and "
         "KDEVAL_CACHE come first",
     )
-    latency_probe: LatencyProbe | Literal[False] = LatencyProbe()
+    latency_probe: LatencyProbe | Literal[False] = Field(
+        LatencyProbe(),
+        description="takes models in turns: all are in memory; false: one after the other is",
+    )
     distillation_temperature: float = Field(
         2.0, gt=0, le=100, description="KL and the like are reported at 1 and at this temperature"
     )

@@ -25,6 +25,7 @@ __all__ = [
     "Model",
     "Ranker",
     "Request",
+    "Unloadable",
 ]
 
 
@@ -169,6 +170,18 @@ class Embedder(Model, Protocol):
 
     def embed(self, texts: Sequence[str], *, role: Literal["query", "document"]) -> Any:
         """An array of shape (n, d)."""
+
+
+@runtime_checkable
+class Unloadable(Protocol):
+    """Holds weights that it can read again."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the weights are in memory."""
+
+    def release(self) -> None:
+        """Forgets the weights; the next request reads them again."""
 
 
 METHODS: Mapping[Kind, str] = {

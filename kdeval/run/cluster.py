@@ -69,8 +69,10 @@ def _prepare_environment(settings: RaySettings) -> None:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-    if settings.starts_one and "RAY_AUTH_MODE" not in os.environ:
+    if not settings.starts_one:
+        return
+    # Two idle helpers of a cluster whose driver was killed look for it so long before they end.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")
+    if "RAY_AUTH_MODE" not in os.environ:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        # So long two helpers of a cluster whose driver was killed look for it before they end.
-        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "5")

@@ -16,7 +16,7 @@ from kdeval.config.yaml_file import as_plain
 from kdeval.errors import UsageError
 from kdeval.models.ensemble import Ensemble
 from kdeval.models.exported import ExportedModel
-from kdeval.models.protocols import Model
+from kdeval.models.protocols import Model, Unloadable
 from kdeval.models.recorded import RecordedModel
 from kdeval.models.resolver import build_model, require_capability, stored_fingerprint
 from kdeval.records import Metric, Prediction, Response, Sample, Score, ScoredPair
@@ -83,6 +83,15 @@ class RunInputs:
     look: int | None = None
     replicates: Mapping[str, int] = field(default_factory=dict)
     search: tuple[Path, ...] = ()
+
+    def make_room(self, model: Model) -> None:
+        """Has a model that was asked forget its weights, so that two need not be in memory.
+
+        Not where the latency probe takes the models in turns, nor where a further look asks it.
+        """
+        asked_once = self.config.latency_probe is False and self.look is None
+        if asked_once and isinstance(model, Unloadable) and model.in_memory:
+            model.release()
 
 
 def prepare(
@@ -177,13 +186,14 @@ def ask_models(
         replicate: Questions([SampleRequests(suite.samples, replicate) for suite in inputs.suites])
         for replicate in {inputs.replicates.get(name, 0) for name in inputs.models}
     }
-    for name in inputs.models:
+    for name, model in inputs.models.items():
         of_suites = {suite.name: keys[name, suite.name] for suite in inputs.suites}
         answered = ask_missing(
             inputs, name, questions[inputs.replicates.get(name, 0)],
             Keys.joined(of_suites.values()), store,
             executor=executor, progress=partial(progress, name),
         )  # fmt: skip
+        inputs.make_room(model)
         parts.append(Asked.of_model(name, of_suites, answered))
     return Asked.together(parts)
 

@@ -119,8 +119,11 @@ class WorkerPool:
     @property
     def elsewhere(self) -> Elsewhere:
         """What the workers said of the model; complete once closed."""
-        died = "1 of its workers" if self._deaths == 1 else f"{self._deaths} of its workers"
-        note = f"{died} died; what they worked on was asked again"
+        one = self._deaths == 1
+        note = (
+            f"{self._deaths} of its workers died; what {'it' if one else 'they'} worked on was "
+            "asked again"
+        )
         told = Elsewhere(workers=self._most, notes=(note,) if self._deaths else ())
         return Elsewhere.merged([told, *self._told])
 

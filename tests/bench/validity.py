@@ -42,6 +42,7 @@ PROMISES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("students against each other", ("student called", "^ranking, ", "Kendall's", "checkpoint")),
     ("benchmark against production", ("^transfer gap",)),
     ("speed: latency and length ratios", ("^latency ", "^length ratio")),
+    ("layers: CKA and relations", ("^debiased CKA", "^highest CKA", " of distances, ")),
 )  # fmt: skip
 """A line of the README's table, and the patterns of the claims that belong to it; the first line
 that fits has the claim."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from rich.console import Console
 
 from kdeval.compare.compute import compare_run
 from kdeval.config.schema import load_config
+from kdeval.models.protocols import Unloadable
+from kdeval.run.runner import ask_models, prepare
+from kdeval.store.predictions import PredictionStore
 from kdeval.workflows.evaluate import evaluate
 from kdeval.workflows.reporting import write_report
 from tests.contract.causal_models import save_llama, save_mamba, save_tokenizer
@@ -117,6 +121,36 @@ def test_a_model_that_cannot_share_beginnings_says_so_after_the_run(tmp_path: Pa
     console = Console(record=True, width=200, file=StringIO())
     written.show(console, full=True)
     assert f"student: {words}" in console.export_text()
+
+
+def test_without_a_probe_one_model_after_the_other_is_in_memory(tmp_path: Path) -> None:
+    """Its weights go once it was asked, what it noted stays, and the answers are the same."""
+    for name, save in (("teacher", save_llama), ("student", save_mamba)):
+        (tmp_path / name).mkdir()
+        save_tokenizer(tmp_path / name)
+        save(tmp_path / name)
+    _suite(tmp_path, "choices", [{"t": f"one {n}", "o": ["a", "b c"], "y": 1} for n in range(4)],
+           kind="multiple_choice", input="t", choices="o", reference={"column": "y"})  # fmt: skip
+    models = [{"name": name, "type": "causal_lm", "path": name, "device": "cpu"}
+              for name in ("teacher", "student")]  # fmt: skip
+    config = {"suites": ["choices.yaml"], "teacher": models[0], "students": models[1:]}
+    answers = []
+    for probe in (False, {"requests": 8}):
+        (tmp_path / "run.yaml").write_text(yaml.safe_dump({**config, "latency_probe": probe}))
+        inputs = prepare(load_config(tmp_path / "run.yaml"))
+        with PredictionStore(tmp_path / f"{bool(probe)}.sqlite") as store:
+            asked = ask_models(inputs, store, progress=lambda *_: None)
+            answers.append([
+                replace(response, timing=None)
+                for keyed in asked.of("student")
+                for response in store.get([item.key for item in keyed]).values()
+            ])  # fmt: skip
+        for model in inputs.models.values():
+            assert isinstance(model, Unloadable)
+            assert model.in_memory == bool(probe)
+        assert len(inputs.models["student"].notes) == 1  # type: ignore[attr-defined]
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == 4
 
 
 def test_an_image_pair(tmp_path: Path) -> None:

@@ -11,7 +11,15 @@ from kdeval.models.api.deciding import decision_prompt
 from kdeval.models.api.offers import api_message, schema_format
 from kdeval.models.protocols import Request
 
-__all__ = ["chat_parameters"]
+__all__ = ["chat_parameters", "stop_texts"]
+
+_MOST_STOPS = 4
+"""As many as OpenAI takes; at the others a text is cut once it is here."""
+
+
+def stop_texts(request: Request, config: ApiModelConfig) -> tuple[str, ...]:
+    """The texts that an answer ends before: the request's, then the configuration's."""
+    return tuple(dict.fromkeys([*request.stop, *config.generation.stop]))
 
 
 def chat_parameters(request: Request, config: ApiModelConfig) -> dict[str, Any]:
@@ -38,9 +46,8 @@ def chat_parameters(request: Request, config: ApiModelConfig) -> dict[str, Any]:
     drawn = request.decoding
     if drawn is not None and drawn.temperature > 0 and settings.temperature is not None:
         found |= {"temperature": drawn.temperature, "top_p": drawn.top_p}
-    stop = list(dict.fromkeys([*request.stop, *settings.stop]))
-    if stop:
-        found["stop"] = stop
+    if stop := stop_texts(request, config):
+        found["stop"] = list(stop[:_MOST_STOPS])
     if config.log_probs or config.top_log_probs:
         found["logprobs"] = True
     if config.top_log_probs:

@@ -17,7 +17,7 @@ from kdeval.config.schema import Price
 from kdeval.errors import ConfigError, MissingExtraError, ModelError
 from kdeval.models.api.backoff import Backoff
 from kdeval.models.api.budget import Budget
-from kdeval.models.api.chat import chat_parameters
+from kdeval.models.api.chat import chat_parameters, stop_texts
 from kdeval.models.api.client import ChatClient, Clock, Outcome
 from kdeval.models.api.event_loop import EventLoopThread
 from kdeval.models.api.identity import alias_note, expiry_period, served_from
@@ -147,7 +147,7 @@ class ApiModel:
         if outcome.reply is None:
             return Response(error=outcome.error)
         self._count(outcome)
-        reply = outcome.reply
+        reply = outcome.reply.until(stop_texts(request, self._config))
         timing = Timing(
             origin="wall",
             total_s=reply.total_s,

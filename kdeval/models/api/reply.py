@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,6 +76,12 @@ class ChatReply:
     def untimed(self) -> ChatReply:
         """The same without its times."""
         return replace(self, total_s=None, first_token_s=None, between_tokens_s=None)
+
+    def until(self, stops: Sequence[str]) -> ChatReply:
+        """The same with its text cut before the first of `stops`."""
+        text = self.text or ""
+        end = min((place for stop in stops if (place := text.find(stop)) >= 0), default=None)
+        return self if end is None else replace(self, text=text[:end], finish_reason="stop")
 
     def without(self, removed: Callable[[str], str]) -> ChatReply:
         """The same with `removed` applied to every text of it; it returns what it leaves alone."""

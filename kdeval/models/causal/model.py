@@ -100,7 +100,8 @@ class CausalLM(OpenCausalLM):
         made = [self.__dict__.get(name) for name in ("_scorer", "_writers")]
         if "_loaded" in self.__dict__:
             made.append(self._loaded.raw)
-        return tuple(item.note for item in made if item is not None and item.note is not None)
+        found = [item.note for item in made if item is not None and item.note is not None]
+        return tuple(dict.fromkeys([*self._noted, *found]))
 
     @cached_property
     def tools_problem(self) -> str | None:

@@ -26,6 +26,12 @@ class OpenCausalLM(OpenNetwork):
     device: str
     _config: CausalLMConfig
     _batches: HalvingBatches
+    _noted: tuple[str, ...] = ()
+
+    @property
+    @abstractmethod
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the answers should know of how they were computed."""
 
     @property
     @abstractmethod
@@ -38,7 +44,8 @@ class OpenCausalLM(OpenNetwork):
         return "_loaded" in self.__dict__
 
     def release(self) -> None:
-        """Forgets the weights; the next request reads them again."""
+        """Forgets the weights; the next request reads them again. Notes stay."""
+        self._noted = self.notes
         for name in _MADE:
             self.__dict__.pop(name, None)
         release_memory(self.device)

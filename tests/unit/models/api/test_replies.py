@@ -6,6 +6,8 @@ import math
 
 import pytest
 
+from kdeval.config.api_models import ApiModelConfig
+from kdeval.models.api.chat import chat_parameters, stop_texts
 from kdeval.models.api.deciding import decided_output, decision_prompt, option_log_probs
 from kdeval.models.api.reply import ChatReply, TokenLogProb, Usage, as_response
 from kdeval.models.protocols import Request
@@ -162,3 +164,18 @@ def test_tokens_that_the_api_does_not_count_are_unknown() -> None:
     """None, and not 0."""
     found = as_response(GENERATE, ChatReply(text="x", finish_reason="stop"))
     assert (found.input_tokens, found.output_tokens, found.reasoning_tokens) == (None, None, None)
+
+
+def test_more_stops_than_an_api_takes_end_an_answer_all_the_same() -> None:
+    """Four are sent, as many as OpenAI takes; the text is cut before whichever comes first."""
+    config = ApiModelConfig(name="m", type="api", model="openai/some-model")
+    request = Request(
+        sample_id="s", suite="x", kind="generation", input="?", stop=("1", "2", "3", "4", "5")
+    )
+    assert chat_parameters(request, config)["stop"] == ["1", "2", "3", "4"]
+    stops = stop_texts(request, config)
+    cut = ChatReply(text="one 5 two 4", finish_reason="length").until(stops)
+    assert as_response(request, cut).output == "one "
+    assert as_response(request, cut).truncated is False
+    whole = ChatReply(text="one", finish_reason="length")
+    assert whole.until(stops) is whole
