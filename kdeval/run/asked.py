@@ -64,7 +64,8 @@ class Asked:
         elsewhere: dict[str, list[Elsewhere]] = {}
         for part in several:
             for place, keys in part.keys.items():
-                whole.keys[place] = Keys.joined([whole.keys.get(place, Keys()), keys])
+                before = whole.keys.get(place)
+                whole.keys[place] = keys if before is None else Keys.joined([before, keys])
             for name, count in part.asked.items():
                 whole.asked[name] = whole.asked.get(name, 0) + count
                 whole.cached[name] = whole.cached.get(name, KeySet()) | part.cached[name]

@@ -63,7 +63,10 @@ class Keys(Sequence[str]):
     @classmethod
     def joined(cls, parts: Iterable[Keys]) -> Keys:
         """The keys of all parts, in order."""
-        return cls._of(b"".join(part._digests for part in parts))
+        several = tuple(parts)
+        if len(several) == 1:
+            return several[0]
+        return cls._of(b"".join(part._digests for part in several))
 
     def __reduce__(self) -> tuple[type[Keys], tuple[tuple[str, ...]]]:
         return Keys, (tuple(self),)
