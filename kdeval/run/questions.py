@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -70,7 +71,7 @@ class Questions(Sequence[Request]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = range(len(self))[index]
-        part = int(np.searchsorted(self._ends, place, side="right")) - 1
+        part = bisect_right(self._ends, place) - 1
         return self._parts[part][place - self._ends[part]]
 
     @cached_property
