@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 
 Fault = Literal[
     "429", "429_seconds", "429_date", "500", "502", "reset", "hang", "truncated_json",
-    "wrong_schema", "empty_choices", "slow_drip", "400_context", "401", "404",
+    "wrong_schema", "empty_choices", "slow_drip", "400_context", "401", "404", "429_quota",
 ]  # fmt: skip
 TRANSIENT: tuple[Fault, ...] = get_args(Fault)[:11]
 """The faults that go away when the request is asked again."""
@@ -224,8 +224,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _error(self, fault: Fault, status: int) -> dict[str, Any]:
         """Echoes the Authorization header, as careless servers do."""
         said = self.headers.get("Authorization", "nothing")
-        code = {"400_context": "context_length_exceeded", "404": "model_not_found"}.get(fault)
+        code = {
+            "400_context": "context_length_exceeded",
+            "404": "model_not_found",
+            "429_quota": "insufficient_quota",
+        }.get(fault)
         message = f"the server says {status}; you sent {said}"
+        if fault == "429_quota":
+            message = "You exceeded your current plan, please check your billing details."
         if fault == "400_context":
             message = "This model's maximum context length is 8 tokens."
         return {"message": message, "type": "error", "code": code, "param": None}

@@ -198,8 +198,8 @@ def test_what_never_ends_well_is_a_recorded_error(api: ApiServer, stream: bool) 
     assert len(api.asked) == 2
 
 
-@pytest.mark.parametrize("fault", ["401", "404"])
-def test_a_wrong_key_or_model_stops_the_run(api: ApiServer, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", ["401", "404", "429_quota"])
+def test_a_wrong_key_model_or_empty_account_stops_the_run(api: ApiServer, fault: Fault) -> None:
     """Before thousands of others are asked, and without the key in the message."""
     api.fault = lambda key, attempt: fault
     batches = [[write(str(i))] for i in range(200)]

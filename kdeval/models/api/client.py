@@ -21,7 +21,7 @@ from kdeval.models.api.reply import ChatReply
 
 __all__ = ["ChatClient", "Clock", "Outcome", "Transport"]
 
-_REFUSALS = 10
+_IN_VAIN = 10
 _FRAME = 64
 _BYTES_PER_TOKEN = 4
 
@@ -90,6 +90,7 @@ class ChatClient:
         self._pacing = Pacing(limits, clock=clock.now, sleep=self._halt.sleep)
         self._answered = 0
         self._refused = 0
+        self._exhausted = 0
 
     async def ask(self, parameters: Mapping[str, Any]) -> Outcome:
         """The outcome of one request.
@@ -172,8 +173,10 @@ class ChatClient:
         elapsed = self._clock.now() - first_at
         wait = self._backoff.wait_s(failed, elapsed, asked_s=error.wait_s, rng=self._clock.rng)
         if wait is None:
+            self._exhausted += 1
+            self._halt_in_vain(error)
             times = "attempt" if failed == 1 else "attempts"
-            return f"given up after {failed} {times} in {elapsed:.0f} s: {error.reason}"
+            return f"given up after {failed} {times}: {error.reason}"
         if error.limited:
             self._pacing.pause(wait)
         await self._halt.sleep(wait)
@@ -184,12 +187,6 @@ class ChatClient:
         reason = None
         if error.remedy == "stop the run":
             reason = error.reason
-        self._refused += error.refused
-        if error.refused and not self._answered and self._refused >= _REFUSALS:
-            reason = (
-                f"the API refused the first {self._refused} requests, the last one with: "
-                f"{error.reason}"
-            )
         longest = self._backoff.total_s
         if error.remedy == "retry" and error.wait_s is not None and error.wait_s > longest:
             reason = (
@@ -198,6 +195,26 @@ class ChatClient:
             )
         if reason is not None:
             self._halt.call(ModelError(f"{self._name}: {reason}"))
+        if error.refused:
+            self._refused += 1
+            self._halt_in_vain(error)
+
+    def _halt_in_vain(self, error: AttemptError) -> None:
+        """Stops everything where so many requests failed that a setting or the server is at fault.
+
+        One answer in this command shows that others may be answered too.
+        """
+        failed = self._refused + self._exhausted
+        if self._answered or failed < _IN_VAIN:
+            return
+        done = "refused" if not self._exhausted else "answered none of"
+        self._halt.call(
+            ModelError(
+                f"{self._name}: the API {done} the first {failed} requests, the last one with: "
+                f"{error.reason}. What was recorded is kept: the same command goes on once that "
+                "is mended"
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

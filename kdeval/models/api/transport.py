@@ -29,6 +29,7 @@ __all__ = ["Endpoint", "LitellmTransport", "load_litellm"]
 
 _NO_KEY = "no-key"
 _REASON = 400
+_NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _CALLBACKS = (
     "callbacks", "success_callback", "failure_callback", "input_callback", "service_callback",
     "_async_success_callback", "_async_failure_callback",
@@ -158,7 +159,7 @@ class LitellmTransport:
             return AttemptError(f"too long for the model: {reason}", remedy="give up")
         if isinstance(error, errors.ContentPolicyViolationError):
             return AttemptError(f"refused by the provider's filter: {reason}", remedy="give up")
-        if "insufficient_quota" in str(error) or status == 402:
+        if status == 402 or _out_of_credit(error):
             return AttemptError(f"the account is out of credit: {reason}", remedy="stop the run")
         if not headers and (not isinstance(status, int) or status >= 500):
             status = None
@@ -166,6 +167,26 @@ class LitellmTransport:
 
     def _clean(self, reason: str) -> str:
         return self._secrets.removed(" ".join(reason.split()))[:_REASON]
+
+
+def _out_of_credit(error: Exception) -> bool:
+    """Whether the body of a 429 says that no waiting helps; litellm tells only its message."""
+    told = f"{error} {_body(error)}"
+    return any(code in told for code in _NO_CREDIT)
+
+
+def _body(error: Exception) -> str:
+    """Of the provider's answer, as far as the exception or one that it came from has it."""
+    seen: list[str] = []
+    cause: BaseException | None = error
+    while cause is not None and len(seen) < 8:
+        response = getattr(cause, "response", None)
+        try:
+            seen += [str(getattr(cause, "body", "")), str(getattr(response, "text", ""))]
+        except Exception:  # a response whose body was never read
+            seen.append("")
+        cause = cause.__cause__ or cause.__context__
+    return " ".join(seen)
 
 
 def _headers(answered: Any) -> dict[str, str]:

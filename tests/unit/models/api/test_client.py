@@ -92,6 +92,37 @@ def test_refusing_everything_from_the_start_stops_too() -> None:
     assert len(transport.sent_at) == 10
 
 
+@pytest.mark.parametrize("status", [500, 429, None])
+def test_a_server_that_answers_nothing_stops_the_run(status: int | None) -> None:
+    """Ten requests given up and no answer: the other thousands are not tried for hours."""
+    transport = ScriptedTransport(always=failure(status, "boom"))
+    asked, _ = client(transport, backoff=Backoff(attempts=3, total_s=1e6))
+
+    async def go() -> list[BaseException | Outcome]:
+        several = [asked.ask(chat(str(i))) for i in range(500)]
+        return await asyncio.gather(*several, return_exceptions=True)
+
+    found = asyncio.run(go())
+    stopped = [item for item in found if isinstance(item, ModelError)]
+    assert len([item for item in found if isinstance(item, Outcome)]) == 9
+    assert "answered none of the first 10 requests, the last one with: boom" in str(stopped[0])
+    assert len(transport.sent_at) <= 3 * (10 + 4)
+
+
+def test_one_answer_shows_that_the_others_may_be_answered() -> None:
+    """After it nothing stops the run, however many are given up."""
+    transport = ScriptedTransport([ANSWER], always=failure(500, "boom"))
+    asked, _ = client(
+        transport, backoff=Backoff(attempts=2, total_s=1e6), limits=Limits(max_concurrency=1)
+    )
+
+    async def go() -> list[Outcome]:
+        return [await asked.ask(chat()) for _ in range(40)]
+
+    outcomes = asyncio.run(go())
+    assert {outcome.error for outcome in outcomes[1:]} == {"given up after 2 attempts: boom"}
+
+
 def test_long_prompts_that_are_refused_stop_nothing() -> None:
     """The longest requests come first: too long for the model says nothing of the others."""
     too_long = AttemptError("too long for the model", remedy="give up")
