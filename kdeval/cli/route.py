@@ -46,6 +46,12 @@ def route() -> None:
 )
 @click.option("--metric", help="Which score of the suites counts [the first].")
 @click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    help="May be given again [all whose score is 0 or 1, where 1 is right].",
+)
+@click.option(
     "--encoder",
     type=click.Path(path_type=Path),
     help="Directory with tokenizer.json and static embeddings (model.safetensors).",
@@ -59,6 +65,7 @@ def fit(
     confidence: float,
     alpha: float,
     metric: str | None,
+    suites: tuple[str, ...],
     encoder: Path | None,
     seed: int,
 ) -> None:
@@ -77,6 +84,7 @@ def fit(
             seed=seed,
             encoder_dir=encoder,
             metric=metric,
+            suites=suites,
         ),
     )
     click.echo(f"wrote {out / 'router.yaml'} and {out / 'router.safetensors'}")
@@ -86,11 +94,17 @@ def fit(
 @click.argument("router", type=click.Path(path_type=Path))
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write it here.")
-def evaluate(router: Path, run: Path, json_file: Path | None) -> None:
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    help="May be given again [those ROUTER was fitted on; all where RUN has none of them].",
+)
+def evaluate(router: Path, run: Path, json_file: Path | None, suites: tuple[str, ...]) -> None:
     """What ROUTER does to quality and cost on those samples of RUN that it has not seen."""
     from kdeval.workflows.routing import evaluate_and_show
 
-    evaluate_and_show(router, run, json_file)
+    evaluate_and_show(router, run, json_file, suites=suites)
 
 
 @route.command()

@@ -47,6 +47,7 @@ def fit_renderables(summary: FitSummary) -> tuple[RenderableType, ...]:
             Text(_where(task.target if certified else config.teacher, task.reason)),
         )
     lines: list[RenderableType] = [Text(line) for line in _promise(config)]
+    lines.extend(Text(note) for note in summary.notes)
     if summary.unusable:
         lines.append(Text(f"{summary.unusable:,} samples left out: an error or no score."))
     return (*lines, table)

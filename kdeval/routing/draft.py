@@ -114,7 +114,11 @@ def _lineage(parts: FittedParts, *, encoder: str) -> Lineage:
         teacher=manifest.teacher.fingerprint,
         students={name: fingerprints[name] for name in parts.fit.students},
         encoder=encoder,
-        suites=dict(manifest.header.suites),
+        suites={
+            name: fingerprint
+            for name, fingerprint in manifest.header.suites.items()
+            if name in parts.fit.metrics
+        },
         data=hashlib.sha256("\n".join(content).encode()).hexdigest(),
         metrics=parts.fit.metrics,
     )

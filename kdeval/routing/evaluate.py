@@ -20,6 +20,7 @@ from kdeval.routing.curve import CurvePoint, routing_curve
 from kdeval.routing.guarantee import decide_all
 from kdeval.routing.samples import RoutingSamples, load_samples
 from kdeval.routing.split import unseen
+from kdeval.routing.suites import suites_of_router
 from kdeval.routing.task_rows import TaskRow, task_rows
 from kdeval.stats.binomial import clopper_pearson
 from kdeval.stats.interval import Interval
@@ -73,7 +74,11 @@ class RouterEvaluation:
 
 
 def evaluate_router(
-    router_dir: Path, run: RunDirectory, *, confidence: float = 0.95
+    router_dir: Path,
+    run: RunDirectory,
+    *,
+    confidence: float = 0.95,
+    suites: Sequence[str] = (),
 ) -> RouterEvaluation:
     """The router in `router_dir` on those samples of `run` that it has not seen.
 
@@ -84,13 +89,16 @@ def evaluate_router(
         router_dir: what `fit_router` wrote.
         run: a finished run with the same teacher and students.
         confidence: two-sided, of `quality` and `difference`.
+        suites: of the run; none: those the router was fitted on, or all where `run` has none of
+            these.
 
     Raises:
         RoutingError: the artefact is invalid, a model is missing, or no sample is unseen.
     """
     artefact = _load(router_dir)
     config, rule = artefact.config, build_rule(artefact)
-    samples = load_samples(run, students=_students(config, run), metric=_metric(config))
+    routed = suites_of_router(run, config.lineage.metrics, suites=suites)
+    samples = load_samples(run, students=_students(config, run), metrics=routed.metrics)
     fresh = unseen(samples, artefact.tensors["splits.seen"], config.splits.seed)
     if not fresh.any():
         raise RoutingError(
@@ -111,7 +119,7 @@ def evaluate_router(
         columns[usable],
         where=(str(router_dir), run.manifest.name),
         counts=(int((~fresh).sum()), int((~usable).sum())),
-        notes=_notes(config, run),
+        notes=(*_notes(config, run), *routed.notes),
         confidence=confidence,
     )
 
@@ -132,11 +140,6 @@ def _students(config: RouterConfig, run: RunDirectory) -> tuple[str, ...]:
             f"are {', '.join(sorted(present)) or 'none'}"
         )
     return tuple(config.students)
-
-
-def _metric(config: RouterConfig) -> str | None:
-    metrics = set(config.lineage.metrics.values())
-    return metrics.pop() if len(metrics) == 1 else None
 
 
 def _notes(config: RouterConfig, run: RunDirectory) -> tuple[str, ...]:

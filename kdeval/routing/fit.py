@@ -19,6 +19,7 @@ from kdeval.routing.ranking import fit_ranking
 from kdeval.routing.samples import RoutingSamples, load_samples
 from kdeval.routing.savings import known_savings
 from kdeval.routing.split import SPLITS, SplitName, assign_splits
+from kdeval.routing.suites import choose_suites
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["FitSummary", "fit_router"]
@@ -33,12 +34,14 @@ class FitSummary:
         config: what its router.yaml says.
         samples: number of samples in each split.
         unusable: samples in which the teacher or every student has an error or no score.
+        notes: suites of the run that were left out, with the reason.
     """
 
     path: Path
     config: RouterConfig
     samples: dict[str, int]
     unusable: int
+    notes: tuple[str, ...] = ()
 
     @property
     def certified(self) -> bool:
@@ -65,7 +68,9 @@ def fit_router(
     if out.exists() and not out.is_dir():
         raise UsageError(f"cannot write {out}: it is a file, not a directory; give another --out")
     settings = settings or FitSettings()
-    samples = load_samples(run, students=_chosen(run, settings.students), metric=settings.metric)
+    students = _chosen(run, settings.students)
+    suites = choose_suites(run, metric=settings.metric, suites=settings.suites)
+    samples = load_samples(run, students=students, metrics=suites.metrics)
     names = assign_splits(samples.units, settings.seed)
     splits = {name: samples.take(names == name) for name in SPLITS}
     _check_splits(run, splits)
@@ -77,6 +82,7 @@ def fit_router(
         config=written.config,
         samples={name: len(splits[name]) for name in SPLITS},
         unusable=samples.unusable,
+        notes=suites.notes,
     )
 
 

@@ -33,6 +33,7 @@ class FitSettings:
         students: which of the run's students may be targets; None: all.
         encoder_dir: a model2vec directory; None: vectors are fitted on the run's own prompts.
         metric: the metric of every suite; None: each suite's first.
+        suites: those it is fitted on; none: all whose metric can be certified.
 
     Raises:
         RoutingError: a number lies outside its range.
@@ -45,6 +46,7 @@ class FitSettings:
     students: tuple[str, ...] | None = None
     encoder_dir: Path | None = None
     metric: str | None = None
+    suites: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         limits = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -79,20 +80,21 @@ class RoutingSamples:
 
 
 def load_samples(
-    run: RunDirectory, *, students: tuple[str, ...], metric: str | None
+    run: RunDirectory, *, students: tuple[str, ...], metrics: Mapping[str, str]
 ) -> RoutingSamples:
     """The samples of `run` with their binary outcomes.
 
     Args:
         run: a finished run.
         students: which of its students.
-        metric: the metric of every suite; None takes each suite's first.
+        metrics: suite to the metric whose scores count (`choose_suites`); other suites are left
+            out.
 
     Raises:
-        RoutingError: no text, no such metric, scores that are not 0 or 1, or no samples.
+        RoutingError: no text, scores that are not 0 or 1, or no samples.
     """
-    metrics = _metrics_of(run, metric)
     asked = run.samples()
+    asked = asked[asked["suite"].astype(str).isin(list(metrics))]
     if asked.empty:
         raise RoutingError(f"{run.path} holds no samples: run a suite that is not empty")
     if asked["text"].isna().any():
@@ -108,7 +110,7 @@ def load_samples(
     suites = asked.index.get_level_values(0).astype(str).to_numpy(dtype=object)
     return RoutingSamples(
         students=students,
-        metrics=metrics,
+        metrics=dict(metrics),
         suites=suites,
         ids=asked.index.get_level_values(1).to_numpy(dtype=object),
         texts=texts,
@@ -124,35 +126,11 @@ def load_samples(
     )
 
 
-def _metrics_of(run: RunDirectory, metric: str | None) -> dict[str, str]:
-    chosen: dict[str, str] = {}
-    for suite in run.manifest.suites:
-        name = metric or (suite.metrics[0] if suite.metrics else None)
-        if name is None or name not in suite.metrics:
-            raise RoutingError(
-                f"suite {suite.name!r} has no metric {metric!r}: it has "
-                f"{', '.join(map(repr, suite.metrics)) or 'none'}; choose one with --metric"
-            )
-        declared = run.manifest.metrics.get(name)
-        if declared is not None and not declared.higher_is_better:
-            raise RoutingError(
-                f"metric {name!r} is better when lower: a router is certified on scores of 0 or 1 "
-                "where 1 is right; choose such a metric with --metric"
-            )
-        if declared is not None and declared.aggregation != "mean":
-            raise RoutingError(
-                f"metric {name!r} scores a whole set, not a sample: a router is certified on "
-                "scores of 0 or 1 a sample; choose such a metric with --metric"
-            )
-        chosen[suite.name] = name
-    return chosen
-
-
 def _pairs_of(
-    run: RunDirectory, metrics: dict[str, str], students: tuple[str, ...]
+    run: RunDirectory, metrics: Mapping[str, str], students: tuple[str, ...]
 ) -> pd.DataFrame:
     pairs = run.pairs(_PAIR_COLUMNS)
-    wanted = pairs["suite"].astype(str).map(metrics)
+    wanted = pairs["suite"].astype(str).map(dict(metrics))
     pairs = pairs[(pairs["metric"].astype(str) == wanted) & pairs["student"].isin(students)]
     for side in ("teacher", "student"):
         scores = pairs[f"{side}_score"].dropna().to_numpy(dtype=float)
@@ -161,7 +139,8 @@ def _pairs_of(
             raise RoutingError(
                 f"metric {', '.join(sorted(set(metrics.values())))!r} has scores between 0 and 1 "
                 f"({odd[0]:g}): this version certifies scores that are exactly 0 or 1 (label, "
-                "exact, multiple_choice, numeric); choose such a metric with --metric"
+                "exact, multiple_choice, numeric); choose such a metric with --metric, and the "
+                "suites that have it with --suite"
             )
     return pairs
 

@@ -40,7 +40,7 @@ from kdeval.run.questions import (
 )
 from kdeval.run.scored import ScoredSuite
 from kdeval.run.secrets import without_secrets
-from kdeval.run.spending import note_spending, within_budget
+from kdeval.run.spending import note_spending, spends, within_budget
 from kdeval.store.cache.origin import Origin
 from kdeval.store.members import write_members
 from kdeval.store.pairs import write_pairs, write_samples
@@ -240,7 +240,7 @@ def ask_missing(
     by_id = bool(getattr(model, "answers_by_id", False))
     places = pending_places(questions, keys, known, by_id=by_id)
     pending = Pending(questions, keys, places)
-    with within_budget(model, store, pending.keys):
+    with within_budget(model, store, KeySet(keys if spends(model) else ())):
         errors = _ask_pending(model, pending, store, executor, progress, origin)
     return Answered(
         cached=KeySet(keys.at(np.flatnonzero(known))),
@@ -285,7 +285,7 @@ def _ask_pending(
             origin = origin.asked_in(zip(keys, suites, strict=True))
         found = dict(zip(keys, responses, strict=True))
         store.put(found, origin)
-        note_spending(model, store)
+        note_spending(model)
         done += len(batch)
         errors.update((key, said.error) for key, said in found.items() if said.error is not None)
         progress(done, total)

@@ -10,6 +10,7 @@ from kdeval.errors import BudgetError
 from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import Model
 from kdeval.store.predictions import PredictionStore
+from kdeval.store.spending import SpendingBook
 
 __all__ = ["Spending", "note_spending", "spends", "within_budget"]
 
@@ -18,55 +19,47 @@ __all__ = ["Spending", "note_spending", "spends", "within_budget"]
 class Spending(Protocol):
     """The money of one model.
 
-    Attributes:
-        account: what its sum is noted under.
-        earlier_usd: what earlier commands spent.
-        recalled: `earlier_usd` was read.
+    Every budget of a model is one.
     """
 
-    account: str
-    earlier_usd: float
-    recalled: bool
+    def keep_in(self, book: SpendingBook) -> None:
+        """Counts what earlier commands spent, and notes what is spent from now on."""
 
-    @property
-    def spent_usd(self) -> float:
-        """All that was spent, that of earlier commands included."""
+    def note(self) -> None:
+        """Writes down what was spent until now, and what may have been."""
 
 
 @contextmanager
-def within_budget(model: Model, store: PredictionStore, pending: Collection[str]) -> Iterator[None]:
+def within_budget(model: Model, store: PredictionStore, asked: Collection[str]) -> Iterator[None]:
     """Around asking the model: what earlier commands spent counts, and the end is noted.
 
     Args:
         model: with a budget, or with members that have one; any other spends nothing.
         store: of the run.
-        pending: keys of what is about to be asked.
+        asked: keys of all that the model is asked, what is known from before included.
 
     Raises:
         BudgetError: the budget would be passed; with how many requests have no answer yet.
     """
     for budget in _budgets(model):
-        if not budget.recalled:
-            budget.earlier_usd = store.spent(budget.account)
-            budget.recalled = True
+        budget.keep_in(store.spending)
     try:
         yield
     except BudgetError as error:
-        left = len(pending) - len(store.answered(pending))
-        missing = f"; {left:,} of {len(pending):,} requests have no answer yet" if pending else ""
+        left = len(asked) - len(store.answered(asked))
+        missing = f"; {left:,} of {len(asked):,} requests have no answer yet" if asked else ""
         raise BudgetError(
             f"{error}{missing}. What was answered is kept: the same command goes on from there "
             "with a higher budget_usd"
         ) from None
     finally:
-        note_spending(model, store)
+        note_spending(model)
 
 
-def note_spending(model: Model, store: PredictionStore) -> None:
+def note_spending(model: Model) -> None:
     """Writes down what the model, or its members, have spent until now."""
     for budget in _budgets(model):
-        if budget.spent_usd:
-            store.note_spent(budget.account, budget.spent_usd)
+        budget.note()
 
 
 def spends(model: Model) -> bool:

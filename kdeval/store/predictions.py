@@ -22,6 +22,7 @@ from kdeval.records import Response
 from kdeval.store.cache.origin import Origin
 from kdeval.store.cache.shared import SharedCache
 from kdeval.store.response_json import decode_response, encode_response
+from kdeval.store.spending import SpendingBook
 
 __all__ = ["PredictionStore", "response_key", "writer_lock"]
 
@@ -62,6 +63,7 @@ class PredictionStore:
         self._lock = writer_lock(path)
         try:
             self._connection = self._open()
+            self.spending = SpendingBook(path)
         except BaseException:
             self._lock.close()
             raise
@@ -87,10 +89,6 @@ class PredictionStore:
                     f"{self.path}: store version {version}, but this kdeval writes "
                     f"{STORE_VERSION}; start over with --fresh, or in another --out"
                 )
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS spent (account TEXT PRIMARY KEY, usd REAL NOT NULL)"
-                " WITHOUT ROWID"
-            )
             return connection
 
     @contextlib.contextmanager
@@ -183,23 +181,6 @@ class PredictionStore:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def spent(self, account: str) -> float:
-        """US dollars that were noted under that account."""
-        with self._guard():
-            row = self._connection.execute(
-                "SELECT usd FROM spent WHERE account = ?", (account,)
-            ).fetchone()
-        return 0.0 if row is None else float(row[0])
-
-    def note_spent(self, account: str, usd: float) -> None:
-        """Notes the account's total; it outlives the answers that it was spent on."""
-        with self._guard():
-            self._connection.execute(
-                "INSERT INTO spent VALUES (?, ?) ON CONFLICT (account) DO UPDATE "
-                "SET usd = excluded.usd",
-                (account, usd),
-            )
-
     def clear(self) -> None:
         """Forgets every response."""
         with self._guard():
@@ -211,6 +192,7 @@ class PredictionStore:
 
     def close(self) -> None:
         """Checkpoints, closes, and lets the next writer in."""
+        self.spending.close()
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()

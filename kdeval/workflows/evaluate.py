@@ -17,6 +17,7 @@ from kdeval.store.hidden import HIDDEN_FILES
 from kdeval.store.looks import LOOKS_FILE, read_looks
 from kdeval.store.predictions import writer_lock
 from kdeval.store.run_directory import RunDirectory
+from kdeval.store.spending import begin_with, spent_in
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
 from kdeval.workflows.answers import cache_lines, cache_problems, open_answers
 from kdeval.workflows.benchmarks import ask_benchmarks, prepare_benchmarks
@@ -194,7 +195,12 @@ def model_notes(inputs: RunInputs, asked: Asked) -> Iterator[str]:
 
 
 def open_run_directory(out: Path, *, fresh: bool = False) -> None:
-    """Makes `out`, and refuses a directory that holds something other than a run."""
+    """Makes `out`, and refuses a directory that holds something other than a run.
+
+    Args:
+        out: the run's directory.
+        fresh: nothing of the run there stays but what it has spent.
+    """
     if out.is_file():
         raise RunError(f"{out} is a file: give a directory with --out")
     try:
@@ -209,7 +215,9 @@ def open_run_directory(out: Path, *, fresh: bool = False) -> None:
     if fresh:
         store = out / "predictions.sqlite"
         with writer_lock(store):
+            spent = spent_in(store)
             if store.exists() and not (out / _BEFORE_FRESH).exists():
                 store.rename(out / _BEFORE_FRESH)
             for name in _OWN_FILES:
                 (out / name).unlink(missing_ok=True)
+            begin_with(store, spent)

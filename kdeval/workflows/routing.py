@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -53,11 +54,17 @@ def _check_not_stopped(run: RunDirectory) -> None:
 
 
 def evaluate_and_show(
-    router: Path, run: Path, json_file: Path | None = None, *, console: Console | None = None
+    router: Path,
+    run: Path,
+    json_file: Path | None = None,
+    *,
+    suites: Sequence[str] = (),
+    console: Console | None = None,
 ) -> RouterEvaluation:
     """What `evaluate_router` found, after showing it and writing it where asked."""
     opened = RunDirectory.open(run)
-    result = evaluate_router(router, opened, confidence=looks_confidence(opened, 0.95))
+    confidence = looks_confidence(opened, 0.95)
+    result = evaluate_router(router, opened, confidence=confidence, suites=suites)
     console = console or Console(highlight=False)
     for item in evaluation_renderables(result):
         console.print(item)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +28,15 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiServer]:
         yield running
 
 
-def run(folder: Path, server: ApiServer, *, usd: float = 0.1, **more: object) -> Evaluated:
+def run(
+    folder: Path, server: ApiServer, *, usd: float = 0.1, fresh: bool = False, **more: object
+) -> Evaluated:
     """A run of twelve samples; each costs 10 cents unless told."""
+    write_project(folder, server, usd=usd, **more)
+    return evaluate(load_config(folder / "kdeval.yaml"), folder / "run", fresh=fresh)
+
+
+def write_project(folder: Path, server: ApiServer, *, usd: float = 0.1, **more: object) -> None:
     rows = [
         {"id": f"n{i}", "text": f"number {i}", "label": "even" if i % 2 == 0 else "odd"}
         for i in range(SAMPLES)
@@ -40,7 +50,7 @@ def run(folder: Path, server: ApiServer, *, usd: float = 0.1, **more: object) ->
         "name": "gpt", "type": "api", "model": "openai/gpt-4.1-2025-04-14",
         "api_base": server.url, "api_key_env": "RUN_KEY", "timeout_s": 20, "max_concurrency": 2,
     }  # fmt: skip
-    settings = {name: more.pop(name) for name in ("budget_usd",) if name in more}
+    settings = {name: more.pop(name) for name in ("budget_usd", "model") if name in more}
     config = {
         "suites": ["suite.yaml"],
         "teacher": {**api, **settings},
@@ -49,7 +59,6 @@ def run(folder: Path, server: ApiServer, *, usd: float = 0.1, **more: object) ->
         **more,
     }
     (folder / "kdeval.yaml").write_text(json.dumps(config))
-    return evaluate(load_config(folder / "kdeval.yaml"), folder / "run")
 
 
 def test_a_budget_holds_over_several_commands(tmp_path: Path, server: ApiServer) -> None:
@@ -58,13 +67,48 @@ def test_a_budget_holds_over_several_commands(tmp_path: Path, server: ApiServer)
         run(tmp_path, server, budget_usd=0.55)
     assert len(server.asked) == 5
     assert not (tmp_path / "run" / "run.json").exists()
-    with pytest.raises(BudgetError, match=r"\$0\.5000 is spent.*7 of 7 requests have no answer"):
+    with pytest.raises(BudgetError, match=r"\$0\.5000 is spent.*7 of 12 requests have no answer"):
         run(tmp_path, server, budget_usd=0.55)
     assert len(server.asked) == 5
     done = run(tmp_path, server, budget_usd=1.25)
     assert len(server.asked) == SAMPLES
     assert "gpt: 7 answered now, 5 known from before" in done.summary
     assert any("$1.2000 spent for this run" in line for line in done.summary)
+
+
+def test_starting_over_forgets_answers_and_no_money(tmp_path: Path, server: ApiServer) -> None:
+    """--fresh asks everything again, within what is left of the budget; as often as it is used."""
+    run(tmp_path, server, budget_usd=2.0)
+    assert len(server.asked) == SAMPLES
+    for _ in range(2):
+        with pytest.raises(BudgetError, match=r"\$2\.0000 is spent.*of 12 requests"):
+            run(tmp_path, server, budget_usd=2.0, fresh=True)
+        assert len(server.asked) == 20
+
+
+def test_a_killed_command_leaves_what_it_may_have_spent(tmp_path: Path, server: ApiServer) -> None:
+    """By kill -9 with two requests in the air: the next command counts both."""
+    server.fault = lambda key, attempt: "hang"
+    write_project(tmp_path, server, budget_usd=0.45)
+    with subprocess.Popen(
+        [sys.executable, "-m", "kdeval", "run", "kdeval.yaml", "--out", "run"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as killed:  # fmt: skip
+        while len(server.asked) < 2:
+            assert killed.poll() is None, killed.communicate()[0]
+            time.sleep(0.02)
+        killed.kill()
+        killed.communicate()
+    with pytest.raises(BudgetError, match=r"\$0.2000 is spent, of it up to \$0.2000 for requests"):
+        run(tmp_path, server, budget_usd=0.25)
+
+
+def test_a_price_that_is_gone_is_not_named(tmp_path: Path, server: ApiServer) -> None:
+    """What was spent before stays; nobody knows by what price any more."""
+    run(tmp_path, server, model="openai/home-made")
+    done = run(tmp_path, server, model="openai/home-made", costs={})
+    assert any(line.endswith("gpt: $1.2000 spent for this run") for line in done.summary)
+    assert not any("None" in line for line in done.summary)
 
 
 def test_a_probe_costs_money_and_is_asked_for(tmp_path: Path, server: ApiServer) -> None:

@@ -115,13 +115,13 @@ class ChatClient:
         failed = 0
         while True:
             await self._pacing.turn(size.likely)
-            await self._reserve(most)
+            await self._reserve(most, size)
             sent_at = self._clock.now()
             first_at = sent_at if first_at is None else first_at
             try:
                 reply = await self._transport.send(parameters)
             except AttemptError as error:
-                self._budget.settle(most, None, billed=error.billed)
+                self._budget.settle(most, self._cost_of(error), billed=error.billed)
                 failed += 1
                 given_up = await self._wait_or_give_up(error, failed, first_at)
                 if given_up is not None:
@@ -135,15 +135,22 @@ class ChatClient:
                 reply=reply, queue_s=sent_at - asked_at, attempts=failed + 1, cost_usd=cost
             )
 
-    async def _reserve(self, most: float | None) -> None:
+    async def _reserve(self, most: float | None, size: _Size) -> None:
         """Reserves that much money, unless everything stops.
 
         Raises:
             BudgetError: it may not be spent.
+            StoreError: it cannot be noted.
         """
         self._halt.check()
+        because = ""
+        if self._price is not None and self._price.tiers:
+            because = (
+                f" by its prompt and {size.most_written:,} new tokens at most "
+                "(generation.max_new_tokens, or the suite's)"
+            )
         try:
-            await self._budget.reserve(most)
+            await self._budget.reserve(most, because)
         except KdevalError as error:
             self._halt.call(error)
         self._halt.check()
@@ -152,12 +159,18 @@ class ChatClient:
         """What the reply cost, counted; and what its headers and tokens say of the next ones."""
         self._answered += 1
         cost = None if self._price is None else self._price.cost(reply.usage)
-        self._budget.settle(most, cost, billed=True)
+        self._budget.settle(most, cost, billed=True, answered=True)
         if reply.usage.read is not None:
             self._pacing.correct(size.likely, reply.usage.read + (reply.usage.written or 0))
         if reply.wait_s is not None:
             self._pacing.pause(min(reply.wait_s, self._backoff.total_s))
         return cost
+
+    def _cost_of(self, error: AttemptError) -> float | None:
+        """What the attempt cost, where the server counted its tokens all the same."""
+        if self._price is None or error.usage is None or error.usage.read is None:
+            return None
+        return self._price.cost(error.usage)
 
     async def _wait_or_give_up(
         self, error: AttemptError, failed: int, first_at: float

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kdeval.models.api.reply import Usage
+
 __all__ = ["AttemptError", "Remedy", "failure"]
 
 Remedy = Literal["retry", "give up", "stop the run"]
@@ -21,6 +23,7 @@ class AttemptError(Exception):
         status: HTTP status, where there was one.
         wait_s: how long the server asks to wait, where it does.
         billed: the server may have done the work, so that it may cost.
+        usage: the tokens that the server counted for it, where it did.
     """
 
     def __init__(
@@ -31,6 +34,7 @@ class AttemptError(Exception):
         status: int | None = None,
         wait_s: float | None = None,
         billed: bool = False,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -38,6 +42,7 @@ class AttemptError(Exception):
         self.status = status
         self.wait_s = wait_s
         self.billed = billed
+        self.usage = usage
 
     @property
     def refused(self) -> bool:

@@ -176,9 +176,8 @@ class ApiModel:
         budget = self.budget
         if not budget.spent_usd:
             return ""
-        text = f"${budget.spent_usd:.4f} spent for this run, by {self.price_source}"
-        if budget.unclear_usd:
-            text += f", of it up to ${budget.unclear_usd:.4f} for requests whose answer was lost"
+        source = f", by {self.price_source}" if self.price_source else ""
+        text = f"${budget.spent_usd:.4f} spent for this run{source}{budget.unclear_note()}"
         return text if budget.cap_usd is None else f"{text}; budget_usd is {budget.cap_usd:g}"
 
     @property

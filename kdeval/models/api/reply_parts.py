@@ -16,12 +16,13 @@ def completion_reply(completion: Any, *, total_s: float) -> ChatReply:
     Raises:
         AttemptError: it has no choice, or its choice no message.
     """
+    usage = usage_of(getattr(completion, "usage", None))
     choices = getattr(completion, "choices", None)
     if not choices:
-        raise broken("an answer without choices")
+        raise broken("an answer without choices", usage)
     message = getattr(choices[0], "message", None)
     if message is None:
-        raise broken("a choice without a message")
+        raise broken("a choice without a message", usage)
     log_probs = getattr(choices[0], "logprobs", None)
     reply = ChatReply(
         text=message.content,
@@ -32,7 +33,7 @@ def completion_reply(completion: Any, *, total_s: float) -> ChatReply:
             for call in getattr(message, "tool_calls", None) or ()
         ),
         tokens=token_log_probs(log_probs),
-        usage=usage_of(getattr(completion, "usage", None)),
+        usage=usage,
         model=getattr(completion, "model", None),
         total_s=total_s,
     )
@@ -47,13 +48,13 @@ def checked_reply(reply: ChatReply) -> ChatReply:
     """
     silent = reply.text is None and not reply.refusal and not reply.tool_calls
     if silent and reply.finish_reason not in ("length", "content_filter"):
-        raise broken("a message without content")
+        raise broken("a message without content", reply.usage)
     return reply
 
 
-def broken(what: str) -> AttemptError:
-    """The failure of an answer that came and cannot be used."""
-    return AttemptError(f"the API sent {what}", billed=True)
+def broken(what: str, usage: Usage | None = None) -> AttemptError:
+    """The failure of an answer that came and cannot be used; what its tokens cost is due."""
+    return AttemptError(f"the API sent {what}", billed=True, usage=usage)
 
 
 def refusal_of(message: Any) -> str | None:

@@ -68,9 +68,9 @@ class StreamedReply:
             AttemptError: the stream broke off before the API gave a reason to finish.
         """
         end = time.perf_counter()
-        if not _finished(stream):
-            raise broken("a stream that broke off before its end")
         usage = _usage(stream)
+        if not _finished(stream):
+            raise broken("a stream that broke off before its end", usage)
         return checked_reply(
             ChatReply(
                 text="".join(self._text) if self._text else None,

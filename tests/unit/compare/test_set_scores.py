@@ -20,7 +20,7 @@ from kdeval.gate.policy import GatePolicy
 from kdeval.report.document import report_document
 from kdeval.report.html.page import report_html
 from kdeval.report.markdown import report_markdown
-from kdeval.routing.samples import load_samples
+from kdeval.routing.suites import choose_suites
 from kdeval.store.run_directory import RunDirectory
 from kdeval.workflows.evaluate import evaluate
 
@@ -155,7 +155,7 @@ def test_what_cannot_be_judged_is_refused(
 
 def test_a_router_is_not_certified_on_them(run: RunDirectory) -> None:
     with pytest.raises(RoutingError, match="scores a whole set"):
-        load_samples(run, students=("small",), metric="macro_f1")
+        choose_suites(run, metric="macro_f1")
 
 
 def test_reports_write_them_in_their_own_unit(run: RunDirectory) -> None:

@@ -46,7 +46,9 @@ def test_the_router_is_certified_and_each_task_goes_to_its_student(fitted, rows)
 
 def test_batch_and_single_decisions_are_the_same_bits(fitted, run) -> None:
     router = Router.load(fitted.path)
-    texts = list(load_samples(run, students=("small", "tiny"), metric=None).texts[:400])
+    texts = list(
+        load_samples(run, students=("small", "tiny"), metrics={"chat": "label"}).texts[:400]
+    )
     together = decide_all(router.rule, texts)
     assert together == [router.decide(text) for text in texts]
     assert (
@@ -59,7 +61,7 @@ def test_the_certified_share_and_flips_are_those_of_the_runtime(fitted, run) -> 
     from kdeval.routing.certify import one_per_unit
     from kdeval.routing.split import assign_splits
 
-    samples = load_samples(run, students=("small", "tiny"), metric=None)
+    samples = load_samples(run, students=("small", "tiny"), metrics={"chat": "label"})
     units = samples.take(assign_splits(samples.units, 0) == "certify")
     units = units.take(one_per_unit(units.units, np.random.default_rng([0, 1])))
     decisions = decide_all(Router.load(fitted.path).rule, list(units.texts))

@@ -31,7 +31,9 @@ def test_a_cluster_and_a_repeated_prompt_are_never_divided(tmp_path, rows, run_o
     for index, row in enumerate(data):
         row["cluster"] = f"doc{index // 5}" if index % 2 else None
         row["text"] = data[index - 1]["text"] if index % 10 == 4 else row["text"]
-    samples = load_samples(run_of(tmp_path / "run", data), students=("small",), metric=None)
+    samples = load_samples(
+        run_of(tmp_path / "run", data), students=("small",), metrics={"chat": "label"}
+    )
     names = assign_splits(samples.units, 0)
     for first, second in itertools.combinations(SPLITS, 2):
         assert not set(samples.units[names == first]) & set(samples.units[names == second])
@@ -42,7 +44,7 @@ def test_a_cluster_and_a_repeated_prompt_are_never_divided(tmp_path, rows, run_o
 
 
 def test_seen_samples_are_known_by_prompt_or_cluster_not_by_position(run) -> None:
-    samples = load_samples(run, students=("small",), metric=None)
+    samples = load_samples(run, students=("small",), metrics={"chat": "label"})
     names = assign_splits(samples.units, 3)
     seen = seen_hashes(samples.take(names != "test"), 3)
     assert (unseen(samples, seen, 3) == (names == "test")).all()
