@@ -201,8 +201,8 @@ class KdevalLM(LM):  # type: ignore[misc]
         failed = [item.error for item in responses if item.error is not None]
         if failed and self._on_failure == "raise":
             raise ModelError(
-                f"{self.name}: {len(failed)} of {len(responses)} requests failed; the first: "
-                f"{failed[0]}"
+                f"{self.name}: {len(failed)} of {len(responses)} requests failed, so lm-eval "
+                f"writes no result; the first: {failed[0]}. {_way_out(kind, questions, responses)}"
             )
         return responses
 
@@ -237,6 +237,20 @@ class KdevalLM(LM):  # type: ignore[misc]
                 requests=(*(before.requests if before else ()), question.request),
                 responses=(*(before.responses if before else ()), response),
             )
+
+
+def _way_out(kind: Kind, questions: Sequence[Question], responses: Sequence[Response]) -> str:
+    """Which tasks to leave out of --tasks, or what to ask less of."""
+    pairs = zip(questions, responses, strict=True)
+    tasks = dict.fromkeys(question.task for question, item in pairs if item.error is not None)
+    shorter = (
+        "Where prompt and answer are longer than the model takes, --gen_kwargs max_gen_toks=... "
+        "or a smaller --num_fewshot makes them shorter; or leave"
+        if kind == "generation"
+        else "Where prompts are longer than the model takes, a smaller --num_fewshot makes them "
+        "shorter; or leave"
+    )
+    return f"{shorter} out of --tasks: {', '.join(tasks)}"
 
 
 def _until(text: str, stops: Sequence[str]) -> str:

@@ -36,8 +36,9 @@ class Missing:
     """Samples left out of both sides of a cell, by reason.
 
     Attributes:
-        teacher_errors: the teacher (alone or with the student) gave a recorded error.
-        student_errors: only the student gave a recorded error.
+        teacher_errors: the teacher gave a recorded error.
+        student_errors: the student did.
+        both_errors: both did; these samples are among the teacher's and the student's errors.
         unscored: both answered, but a scorer could not mark one of them.
         reasons: the reasons as recorded, with their counts, most frequent first (at most ten).
     """
@@ -46,11 +47,12 @@ class Missing:
     student_errors: int
     unscored: int
     reasons: Mapping[str, int]
+    both_errors: int = 0
 
     @property
     def total(self) -> int:
-        """All samples left out."""
-        return self.teacher_errors + self.student_errors + self.unscored
+        """All samples left out, each once."""
+        return self.teacher_errors + self.student_errors - self.both_errors + self.unscored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ class Floor:
             condition where that is lowest; the ceiling that an agreement is read against.
         self_agreement_under: that condition.
         anything_changed: whether any output or score changed at all.
+        unbounded_because: why the difference is not bounded; None where it is, or not known.
     """
 
     suite: str
@@ -70,6 +71,7 @@ class Floor:
     self_agreement_under: str | None
     largest_probability_change: float | None
     anything_changed: bool
+    unbounded_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +205,9 @@ def _floor(
         difference=max(abs(cell.difference.estimate or 0.0) for _, cell in cells),
         difference_at_most=None if unbounded else worst,
         difference_under=unbounded[0] if unbounded else under,
+        unbounded_because=next(
+            (cell.difference.reason for _, cell in cells if _at_most(cell.difference) is None), None
+        ),
         flip_rate=_largest(rate.estimate for rate in rates),
         flip_rate_at_most=_largest(rate.high for rate in rates),
         self_agreement=agreement,

@@ -163,7 +163,7 @@ def selection_of(table: PairTable, slice: str = ALL) -> Selection:
 
 def _missing(frame: pd.DataFrame) -> Missing:
     teacher_error = frame["teacher_error"].notna()
-    student_error = frame["student_error"].notna() & ~teacher_error
+    student_error = frame["student_error"].notna()
     unscored = ~(teacher_error | student_error)
     reasons = pd.concat(
         [
@@ -178,6 +178,7 @@ def _missing(frame: pd.DataFrame) -> Missing:
     return Missing(
         teacher_errors=int(teacher_error.sum()),
         student_errors=int(student_error.sum()),
+        both_errors=int((teacher_error & student_error).sum()),
         unscored=int(unscored.sum()),
         reasons={str(reason): int(count) for reason, count in counts.items()},
     )

@@ -317,10 +317,12 @@ class RunConfig(Strict):
         return None if value is False else value
 
     @field_validator(
-        "lm_eval", mode="before", json_schema_input_type=LmEvalConfig | list[str] | None
+        "lm_eval", mode="before", json_schema_input_type=LmEvalConfig | list[str] | str | None
     )
     @classmethod
     def _lm_eval(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"tasks": [value]}
         return {"tasks": value} if isinstance(value, list) else value
 
     @field_validator("hidden_states", mode="before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from kdeval.compare.comparison import Cell
+from kdeval.compare.comparison import Cell, Missing
 from kdeval.gate.policy import RuleMetric
 from kdeval.records import Metric
 
@@ -15,6 +15,7 @@ __all__ = [
     "counted",
     "enough_digits",
     "is_share",
+    "left_out_words",
     "number_text",
     "unit_of",
 ]
@@ -99,3 +100,21 @@ def confidence_text(level: float) -> str:
 def counted(count: int, word: str) -> str:
     """A count with its noun: "1 sample", "1,200 samples"."""
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def left_out_words(missing: Missing, *, zeros: bool = True) -> str:
+    """Why samples were left out: each side's own errors, and how many samples both failed on.
+
+    Args:
+        missing: the counts; a sample that both failed on is in two of them.
+        zeros: also says what did not happen.
+    """
+    both = ""
+    if missing.both_errors:
+        both = f" (on {counted(missing.both_errors, 'sample')} both failed)"
+    said = (
+        (missing.teacher_errors, "teacher error", ""),
+        (missing.student_errors, "student error", both),
+        (missing.unscored, "missing score", ""),
+    )
+    return ", ".join(f"{counted(n, word)}{more}" for n, word, more in said if n or zeros)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from kdeval.errors import DataError
 from kdeval.models.protocols import Request
 from kdeval.records import Response
-from kdeval.store.export_file import read_export
+from kdeval.store.export_file import ExportedRow, read_export
 from kdeval.store.fingerprints import files_digest, value_digest
 from kdeval.store.response_json import decode_response
 
@@ -21,20 +21,25 @@ class AskedSuite:
     """What of a suite an export must fit.
 
     Attributes:
-        content_hashes: sample id to the hash of its content.
+        ids: of all its samples, whether they are asked or not.
+        content_hashes: sample id to the hash of its content, of those that are asked.
+        same_request: ids of samples that ask what they asked then, whatever is right now.
         scored_as: the suite's fingerprint over the samples that the export has, in its order: its
             own fingerprint only where the scorers are the same.
     """
 
+    ids: Collection[str]
     content_hashes: Mapping[str, str]
+    same_request: Collection[str]
     scored_as: str | None
 
 
 class ExportedModel:
     """Gives each sample the very response that the exported run had, errors included.
 
-    A sample whose content changed since, or that the run did not have, is a failed request: so
-    missing, and never answered with what was said to something else.
+    A sample that asks something else since, or that the run did not have, is a failed request: so
+    missing, and never answered with what was said to something else. Where only the reference
+    changed the answer holds, unless scores by the old reference stand for texts.
     """
 
     answers_by_id = True
@@ -55,10 +60,10 @@ class ExportedModel:
         self.path = Path(path)
         self.suite = suite
         self.header, rows = read_export(self.path)
-        self._answers: dict[tuple[str, str], tuple[str, str]] = {}
+        self._answers: dict[tuple[str, str], ExportedRow] = {}
         for row in rows:
             if suite is None or row.suite == suite:
-                self._answers[row.suite, row.id] = (row.content_hash, row.response)
+                self._answers[row.suite, row.id] = row
         self._changed: dict[tuple[str, str], None] = {}
         self._fingerprint = value_digest(
             ["exported", files_digest([self.path], self.path.parent), suite]
@@ -84,18 +89,15 @@ class ExportedModel:
         """Of its weights."""
         return self.header.model.get("dtype")
 
-    def samples_of(self, suite: str) -> dict[str, str]:
-        """Sample id to content hash of what it has of a suite, in order."""
-        return {
-            sample: content for (name, sample), (content, _) in self._answers.items()
-            if name == suite
-        }  # fmt: skip
+    def samples_of(self, suite: str) -> dict[str, ExportedRow]:
+        """Sample id to what it has of a suite, in order."""
+        return {row.id: row for (name, _), row in self._answers.items() if name == suite}
 
     def fit_to(self, suites: Mapping[str, AskedSuite]) -> tuple[str, ...]:
         """Notes which samples changed since the export; what does not fit, a line each.
 
         Args:
-            suites: every suite of the run by name, with all its samples.
+            suites: every suite of the run by name.
 
         Raises:
             DataError: it has no answer to any sample of a suite, or scores by other scorers in
@@ -110,7 +112,7 @@ class ExportedModel:
     def _fit_to_suite(self, name: str, asked: AskedSuite) -> list[str]:
         known = self.samples_of(name)
         absent = [sample for sample in asked.content_hashes if sample not in known]
-        if len(absent) == len(asked.content_hashes):
+        if known.keys().isdisjoint(asked.ids):
             has = ", ".join(dict.fromkeys(suite for suite, _ in self._answers)) or "none"
             raise DataError(
                 f"{self.path}: no answer to any sample of suite {name!r}; it has answers to the "
@@ -119,7 +121,9 @@ class ExportedModel:
         changed = [
             sample
             for sample, content in asked.content_hashes.items()
-            if sample in known and known[sample] != content
+            if sample in known
+            and known[sample].content_hash != content
+            and not (self.header.text and sample in asked.same_request)
         ]
         self._changed.update(dict.fromkeys((name, sample) for sample in changed))
         if not self.header.text and asked.scored_as != self.header.suites.get(name):
@@ -157,7 +161,7 @@ class ExportedModel:
         if place in self._changed:
             return Response(error="this sample changed since the answers were exported")
         try:
-            return decode_response(found[1])
+            return decode_response(found.response)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{self.path}: the answer to {request.sample_id!r} of suite {request.suite!r} "

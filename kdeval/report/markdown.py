@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kdeval.compare.comparison import Cell, Comparison
 from kdeval.gate.ledger import ErrorLedger
+from kdeval.gate.quantity import left_out_words
 from kdeval.report.calibration_markdown import calibration_blocks
 from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
@@ -19,7 +20,6 @@ from kdeval.report.numbers import (
     UNKNOWN,
     confidence_text,
     count,
-    counted,
     difference_unit,
     interval_text,
     number,
@@ -138,11 +138,7 @@ def _reasons(cells: list[Cell]) -> list[str]:
                 found[f"{code(cell.slice)}: {what}: {text(interval.reason)}"] = None
         missing = cell.missing
         if missing.total and cell is cells[0]:
-            found[
-                f"left out of both sides: {counted(missing.teacher_errors, 'teacher error')}, "
-                f"{counted(missing.student_errors, 'student error')}, "
-                f"{counted(missing.unscored, 'missing score')}"
-            ] = None
+            found[f"left out of both sides: {left_out_words(missing)}"] = None
     return list(found)
 
 

@@ -8,7 +8,7 @@ from kdeval.compare.comparison import ALL, Comparison
 from kdeval.compare.noise_floor import Floor, NoiseFloor
 from kdeval.gate.quantity import Unit, number_text, unit_of
 from kdeval.report.noise import NoiseWarning, SelfNoise
-from kdeval.report.numbers import UNKNOWN, confidence_text, counted, interval_text
+from kdeval.report.numbers import confidence_text, counted, interval_text
 
 __all__ = [
     "ceiling_lines",
@@ -33,25 +33,38 @@ def floor_sentence(noise: NoiseFloor, floor: Floor) -> str:
     unit = difference_unit_of(noise, floor.metric, binary=floor.flip_rate is not None)
     where = f"{floor.suite} by {floor.metric}"
     most = floor.difference_at_most
-    written = UNKNOWN if most is None else number_text(most, unit).lstrip("+")
     level = confidence_text(noise.confidence)
-    if not floor.anything_changed:
+    if most is None:
+        said = f"{where}: {_unbounded(noise, floor, unit)}"
+    elif not floor.anything_changed:
         return (
             f"{where}: {noise.model} answered {counted(floor.n, 'sample')} alike whenever it was "
-            f"asked; on others it may differ from itself by at most {written}, with {level} "
-            "confidence"
+            f"asked; on others it may differ from itself by at most "
+            f"{number_text(most, unit).lstrip('+')}, with {level} confidence"
         )
-    said = (
-        f"{where}: {noise.model} differs from itself by "
-        f"{number_text(floor.difference, unit).lstrip('+')}, at most {written} with {level} "
-        f"confidence ({floor.difference_under})"
-    )
+    else:
+        said = (
+            f"{where}: {noise.model} differs from itself by "
+            f"{number_text(floor.difference, unit).lstrip('+')}, at most "
+            f"{number_text(most, unit).lstrip('+')} with {level} confidence "
+            f"({floor.difference_under})"
+        )
     known = floor.self_agreement
     if known is None:
         return said
     return (
         f"{said}; it agrees with itself on {interval_text(known, 'percent')} "
         f"({floor.self_agreement_under}), the ceiling of any agreement with it"
+    )
+
+
+def _unbounded(noise: NoiseFloor, floor: Floor, unit: Unit) -> str:
+    """What was seen, and why nothing bounds it."""
+    why = floor.unbounded_because or "the interval has no end"
+    seen = number_text(floor.difference, unit).lstrip("+")
+    return (
+        f"{noise.model} differs from itself by {seen}; what it may be at most is not known "
+        f"({floor.difference_under}: {why})"
     )
 
 

@@ -87,11 +87,11 @@ def load_samples(
     Args:
         run: a finished run.
         students: which of its students.
-        metrics: suite to the metric whose scores count (`choose_suites`); other suites are left
-            out.
+        metrics: suite to the metric whose scores count, all 0 or 1 (`choose_suites`); other
+            suites are left out.
 
     Raises:
-        RoutingError: no text, scores that are not 0 or 1, or no samples.
+        RoutingError: no text, or no samples.
     """
     asked = run.samples()
     asked = asked[asked["suite"].astype(str).isin(list(metrics))]
@@ -131,18 +131,7 @@ def _pairs_of(
 ) -> pd.DataFrame:
     pairs = run.pairs(_PAIR_COLUMNS)
     wanted = pairs["suite"].astype(str).map(dict(metrics))
-    pairs = pairs[(pairs["metric"].astype(str) == wanted) & pairs["student"].isin(students)]
-    for side in ("teacher", "student"):
-        scores = pairs[f"{side}_score"].dropna().to_numpy(dtype=float)
-        odd = scores[(scores != 0) & (scores != 1)]
-        if len(odd):
-            raise RoutingError(
-                f"metric {', '.join(sorted(set(metrics.values())))!r} has scores between 0 and 1 "
-                f"({odd[0]:g}): this version certifies scores that are exactly 0 or 1 (label, "
-                "exact, multiple_choice, numeric); choose such a metric with --metric, and the "
-                "suites that have it with --suite"
-            )
-    return pairs
+    return pairs[(pairs["metric"].astype(str) == wanted) & pairs["student"].isin(students)]
 
 
 def _outcomes(

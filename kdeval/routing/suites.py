@@ -110,17 +110,28 @@ def _chosen(
 
 
 def _problem(run: RunDirectory, suite: SuiteEntry, metric: str | None) -> str | None:
-    """Why that metric's scores cannot be certified, as far as the run declares it."""
+    """Why that metric's scores cannot be certified, or None."""
     if metric is None or metric not in suite.metrics:
         held = ", ".join(map(repr, suite.metrics)) or "none"
         return f"it has no metric {metric!r}, only {held}"
     declared = run.manifest.metrics.get(metric)
-    if declared is None:
-        return None
-    if not declared.higher_is_better:
+    if declared is not None and not declared.higher_is_better:
         return f"{metric!r} is better when lower"
-    if declared.aggregation != "mean":
+    if declared is not None and declared.aggregation != "mean":
         return f"{metric!r} scores a whole set, not a sample"
-    if declared.low is None or declared.high is None:
-        return f"{metric!r} has no bounds"
+    odd = _not_binary(run, suite.name, metric)
+    if odd is not None:
+        return f"{metric!r} has scores that are not exactly 0 or 1 ({odd:g})"
+    return None
+
+
+def _not_binary(run: RunDirectory, suite: str, metric: str) -> float | None:
+    """The first score of that suite that is neither; a recorded score declares no range."""
+    pairs = run.pairs(["suite", "metric", "teacher_score", "student_score"])
+    chosen = (pairs["suite"].astype(str) == suite) & (pairs["metric"].astype(str) == metric)
+    for side in ("teacher_score", "student_score"):
+        scores = pairs.loc[chosen, side].dropna().to_numpy(dtype=float)
+        odd = scores[(scores != 0) & (scores != 1)]
+        if len(odd):
+            return float(odd[0])
     return None

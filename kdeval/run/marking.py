@@ -20,10 +20,16 @@ def require_scores(suite: Suite, models: Mapping[str, Model]) -> None:
         return
     without = [name for name, model in models.items() if not getattr(model, "has_scores", False)]
     if without:
+        why = (
+            "the suite has no reference, so recorded scores count"
+            if suite.config.reference is None
+            else "`score` counts the scores that recorded predictions bring"
+        )
         raise ConfigError(
-            f"{suite.path}: the suite has no reference, so recorded scores count, but "
-            f"{', '.join(without)} brings none: map `score` in its columns, or give the suite "
-            "a reference and scorers"
+            f"{suite.path}: {why}, but {', '.join(without)} "
+            f"{'brings' if len(without) == 1 else 'bring'} none: map `score` in its columns, or "
+            "give the suite "
+            + ("a reference and scorers" if suite.config.reference is None else "other scorers")
         )
 
 

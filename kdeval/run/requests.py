@@ -11,7 +11,7 @@ from kdeval.records import Sample
 from kdeval.store.predictions import response_key
 from kdeval.store.tool_calls import message_content
 
-__all__ = ["as_request", "in_batches", "request_key"]
+__all__ = ["as_request", "in_batches", "possible_keys", "request_key"]
 
 _WHERE_SAID = ("stop", "max_new_tokens", "tools", "response_schema", "raw", "rolling")
 """What is part of a key only where a request says it."""
@@ -26,6 +26,15 @@ def request_key(model: Model, fingerprint: str, request: Request) -> str:
     """
     by_id = bool(getattr(model, "answers_by_id", False))
     return response_key(fingerprint, _content(request, by_id), request.replicate)
+
+
+def possible_keys(fingerprint: str, request: Request) -> tuple[str, str]:
+    """The key by any model with the fingerprint: its answers depend on the id or not."""
+    plain, by_id = (
+        response_key(fingerprint, _content(request, by_id), request.replicate)
+        for by_id in (False, True)
+    )
+    return plain, by_id
 
 
 def in_batches(requests: Iterable[Request], size: int) -> Iterator[list[Request]]:

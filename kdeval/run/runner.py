@@ -120,9 +120,10 @@ def prepare(
         or build_model(item, search=search, price=config.costs.get(item.name))
         for item in config.models
     }
-    warnings = _warnings(models, suites)
+    whole = suites
     if limit is not None:
         suites = [suite.limited(limit, config.seed) for suite in suites]
+    warnings = _warnings(models, whole, suites)
     for suite in suites:
         for name, model in models.items():
             require_capability(name, model, suite.kind, suite.name)
@@ -141,8 +142,13 @@ def prepare(
     )
 
 
-def _warnings(models: dict[str, Model], suites: Sequence[Suite]) -> tuple[str, ...]:
-    """What models say of whole suites: ids that do not meet, odd probabilities, free writing."""
+def _warnings(
+    models: dict[str, Model], suites: Sequence[Suite], asked_of: Sequence[Suite]
+) -> tuple[str, ...]:
+    """What models say of whole suites: ids that do not meet, odd probabilities, free writing.
+
+    Of exported answers it is said what is missing of the samples in `asked_of` alone.
+    """
     labels = {suite.name: suite.labels for suite in suites if suite.labels is not None}
     every = _with_members(models)
     recorded = {name: one for name, one in every.items() if isinstance(one, RecordedModel)}
@@ -156,7 +162,12 @@ def _warnings(models: dict[str, Model], suites: Sequence[Suite]) -> tuple[str, .
         f"{name}: {line}"
         for name, model in every.items()
         if isinstance(model, ExportedModel)
-        for line in model.fit_to({suite.name: asked_suite(model, suite) for suite in suites})
+        for line in model.fit_to(
+            {
+                suite.name: asked_suite(model, suite, part)
+                for suite, part in zip(suites, asked_of, strict=True)
+            }
+        )
     ]
     lines += [f"{name}: {note}" for name in models for note in schema_notes(suites, models[name])]
     return tuple(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -12,7 +12,7 @@ from kdeval.models.protocols import Model
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.spending import SpendingBook
 
-__all__ = ["Spending", "note_spending", "spends", "within_budget"]
+__all__ = ["Spending", "note_spending", "spends", "spent_lines", "within_budget"]
 
 
 @runtime_checkable
@@ -60,6 +60,16 @@ def note_spending(model: Model) -> None:
     """Writes down what the model, or its members, have spent until now."""
     for budget in _budgets(model):
         budget.note()
+
+
+def spent_lines(models: Mapping[str, Model]) -> tuple[str, ...]:
+    """What each of the models, by name, and each member of an ensemble has spent, a line each."""
+    every = dict(models)
+    for name, model in models.items():
+        if isinstance(model, Ensemble):
+            every |= {f"{name}, member {member}": m for member, m in model.members.items()}
+    said = ((name, getattr(model, "spent_note", "")) for name, model in every.items())
+    return tuple(f"{name}: {note}" for name, note in said if isinstance(note, str) and note)
 
 
 def spends(model: Model) -> bool:

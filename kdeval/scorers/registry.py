@@ -83,7 +83,7 @@ def resolve_scorer(spec: str | Mapping[str, Any], *, search: Sequence[Path] = ()
     name = options.pop("type", None)
     if not isinstance(name, str):
         raise ConfigError(
-            f"scorer {spec!r} has no type; valid: {', '.join(BUILT_IN)} or 'module:Class'"
+            f"scorer {spec!r} has no type; valid: {', '.join(_names())} or 'module:Class'"
         )
     if ":" in name:
         return _custom(name, options, search)
@@ -136,9 +136,15 @@ def default_scorers(kind: Kind) -> tuple[str, ...]:
     """
     if kind not in _DEFAULT:
         raise ConfigError(
-            f"a {kind} suite with a reference must name its scorers; valid: {', '.join(BUILT_IN)}"
+            f"a {kind} suite with a reference must name its scorers; valid: {', '.join(_names())}"
         )
     return (_DEFAULT[kind],)
+
+
+def _names() -> tuple[str, ...]:
+    """What a suite may write, each scorer once, as the documentation calls it."""
+    called = {name: other for other, name in _ALSO_CALLED.items()}
+    return (*(called.get(name, name) for name in BUILT_IN), _NESTED)
 
 
 def _pass_at_k(options: dict[str, Any], search: Sequence[Path]) -> Scorer:

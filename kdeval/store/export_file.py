@@ -1,5 +1,6 @@
 """A file of one model's answers, to commit and to replay: JSON lines, the first on where they are
-from, then a line an answer with the suite, the sample's id and the hash of its content.
+from, then a line an answer with the suite, the sample's id, the hash of its content, and a checksum
+of the line.
 
 No input is in it. The same run gives the same bytes.
 """
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from kdeval.errors import DataError
+from kdeval.store.fingerprints import value_digest
 from kdeval.store.tables import Row, read_rows
 
-__all__ = ["ExportHeader", "ExportedRow", "is_export", "read_export", "write_export"]
+__all__ = ["KEY_DIGITS", "ExportHeader", "ExportedRow", "is_export", "read_export", "write_export"]
 
 KIND: Final = "kdeval.export"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+_CHECKSUM_DIGITS: Final = 16
+KEY_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +59,15 @@ class ExportedRow:
     """One answer.
 
     Attributes:
+        content_hash: of what was asked and of the reference.
+        key: the first 16 digits of the response's key, which covers what the model could see.
         response: as `kdeval.store.response_json` writes it.
     """
 
     suite: str
     id: str
     content_hash: str
+    key: str
     response: str
 
 
@@ -71,8 +78,14 @@ def write_export(path: Path, header: ExportHeader, rows: Iterable[ExportedRow]) 
     with _writing(partial, packed=path.suffix == ".gz") as handle:
         handle.write(_line({"kind": header.kind, **asdict(header)}))
         for row in rows:
-            place = _line({"suite": row.suite, "id": row.id, "content_hash": row.content_hash})
-            handle.write(f'{place[:-2]},"response":{row.response}}}\n')
+            values = {
+                "suite": row.suite,
+                "id": row.id,
+                "content_hash": row.content_hash,
+                "key": row.key,
+                "response": json.loads(row.response),
+            }
+            handle.write(_line({**values, "checksum": _checksum(values)}))
     partial.replace(path)
 
 
@@ -117,20 +130,34 @@ def _rows(path: Path, header: ExportHeader, rows: Iterator[Row]) -> Iterator[Exp
     for row in rows:
         count += 1
         try:
-            response = json.dumps(row.values["response"], ensure_ascii=False)
-            yield ExportedRow(
+            told = row.values["checksum"]
+            exported = ExportedRow(
                 suite=str(row.values["suite"]),
                 id=str(row.values["id"]),
                 content_hash=str(row.values["content_hash"]),
-                response=response,
+                key=str(row.values["key"]),
+                response=json.dumps(row.values["response"], ensure_ascii=False),
             )
         except KeyError as error:
             raise DataError(f"{path}:{row.line}: {error} is missing: a damaged file") from error
+        if told != _checksum(row.values):
+            raise DataError(
+                f"{path}:{row.line}: the answer to {exported.id!r} of suite {exported.suite!r} "
+                f"does not fit its checksum {told!r}: it was changed after it was exported; export "
+                "the run again"
+            )
+        yield exported
     if count != header.answers:
         raise DataError(
             f"{path}: {count} answers, but its header tells {header.answers}: the file is cut off "
             "or was changed by hand; export the run again"
         )
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    """Of all that a line says but the checksum."""
+    content = {name: value for name, value in values.items() if name != "checksum"}
+    return value_digest(content)[:_CHECKSUM_DIGITS]
 
 
 def _line(value: Mapping[str, Any]) -> str:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from kdeval.compare.off_label import off_label_lines
 from kdeval.config.schema import RunConfig
+from kdeval.cost.unused_prices import unused_price_lines
 from kdeval.errors import RunError, UsageError
 from kdeval.run.cluster import Cluster, executor_on
 from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
+from kdeval.run.spending import spent_lines
 from kdeval.store.hidden import HIDDEN_FILES
 from kdeval.store.looks import LOOKS_FILE, read_looks
 from kdeval.store.predictions import writer_lock
@@ -58,6 +60,7 @@ class Evaluated:
         failures: per model, the reasons of what failed with their counts.
         warnings: what is odd but no error.
         cache: what was read from the shared cache and added to it, in words.
+        spent: what was spent on each model that costs money, in words.
     """
 
     run: RunDirectory
@@ -66,6 +69,7 @@ class Evaluated:
     failures: dict[str, Counter[str]]
     warnings: tuple[str, ...]
     cache: tuple[str, ...] = ()
+    spent: tuple[str, ...] = ()
 
     @property
     def summary(self) -> tuple[str, ...]:
@@ -89,7 +93,7 @@ class Evaluated:
                 line += f", {failed.total()} failed ({way_out})"
             lines.append(line)
             lines += [f"  {count} x {reason}" for reason, count in failed.most_common(3)]
-        return (*lines, *self.cache, *(f"warning: {line}" for line in self.warnings))
+        return (*lines, *self.spent, *self.cache, *(f"warning: {line}" for line in self.warnings))
 
     @property
     def without_answer(self) -> tuple[str, ...]:
@@ -156,7 +160,11 @@ def evaluate(
         run_hidden_states(inputs, out, progress)
         write_run(inputs, asked, store, out, added.scored)
     warnings = (*warnings, *spared, *model_notes(inputs, asked), *cache_problems(store))
-    done = replace(_evaluated(out, asked, warnings), cache=cache_lines(store))
+    done = replace(
+        _evaluated(out, asked, warnings),
+        cache=cache_lines(store),
+        spent=spent_lines(inputs.models),
+    )
     if not done.without_answer:
         (out / _BEFORE_FRESH).unlink(missing_ok=True)
     return done
@@ -182,7 +190,12 @@ def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
         asked=asked.asked,
         cached={name: len(keys) for name, keys in asked.cached.items()},
         failures={name: asked.failures(name) for name in asked.asked},
-        warnings=(*warnings, *off_label_lines(run), *left_out_lines(run)),
+        warnings=(
+            *warnings,
+            *unused_price_lines(run),
+            *off_label_lines(run),
+            *left_out_lines(run),
+        ),
     )
 
 

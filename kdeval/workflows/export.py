@@ -12,7 +12,7 @@ import pandas as pd
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import RunError, UsageError
 from kdeval.records import Response, Score
-from kdeval.store.export_file import ExportedRow, ExportHeader, write_export
+from kdeval.store.export_file import KEY_DIGITS, ExportedRow, ExportHeader, write_export
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.response_json import encode_response
 from kdeval.store.run_directory import ModelEntry, RunDirectory, SuiteEntry
@@ -174,6 +174,7 @@ class _Answers:
             suite=row["suite"],
             id=row["sample_id"],
             content_hash=row["content_hash"],
+            key=row["key"][:KEY_DIGITS],
             response=encode_response(response),
         )
 

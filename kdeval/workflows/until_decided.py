@@ -24,6 +24,7 @@ from kdeval.run.cluster import Cluster, executor_on
 from kdeval.run.executor import Executor
 from kdeval.run.look_plan import LookPlan
 from kdeval.run.runner import Asked, Progress, ask_models, prepare, write_run
+from kdeval.run.spending import spent_lines
 from kdeval.store.looks import LookKind, LookTaken, write_looks
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import RunDirectory
@@ -264,6 +265,7 @@ class _Asking:
                 *off_label_lines(run),
                 *left_out_lines(run),
             ),
+            spent=spent_lines(self.plan.inputs.models),
         )
 
 

@@ -193,7 +193,10 @@ def test_what_never_ends_well_is_a_recorded_error(api: ApiServer, stream: bool) 
     one = model(api, stream=stream, retries={"attempts": 2, "total_s": 20})
     found = ask(one, [write("hello")])[0]
     assert "given up after 2 attempts" in str(found.error)
-    assert "the server says 500; you sent Bearer (removed)" in str(found.error)
+    assert str(found.error) == (
+        "given up after 2 attempts: InternalServerError: the server says 500; you sent Bearer "
+        "(removed)"
+    )
     assert KEY not in str(found)
     assert len(api.asked) == 2
 
@@ -280,7 +283,8 @@ def test_the_budget_stops_the_run_and_keeps_what_was_answered(api: ApiServer) ->
     assert [response.error for response in found] == [None] * 5
     assert len(api.asked) == 5
     assert one.budget.spent_usd == pytest.approx(0.5)
-    assert any("$0.5000 spent for this run" in note for note in one.notes)
+    assert "$0.5000 spent for this run" in one.spent_note
+    assert not any("spent" in note for note in one.notes)
 
 
 def test_a_refusal_and_a_filter_are_told(api: ApiServer) -> None:
@@ -297,6 +301,20 @@ def test_a_refusal_and_a_filter_are_told(api: ApiServer) -> None:
     notes = " ".join(one.notes)
     assert "1 refusals of the model" in notes
     assert "1 of its answers withheld" in notes
+
+
+def test_labels_that_were_cut_off_are_told(api: ApiServer) -> None:
+    """They count as wrong, and the limit of new tokens is to blame."""
+    api.answer = lambda body: Reply(
+        content="The answer", finish_reason="length" if "cut" in asked_text(body) else "stop"
+    )
+    one = model(api)
+    for text in ("cut 1", "cut 2", "whole"):
+        ask(one, [classify(text)])
+    ask(one, [write("cut, but free text")])
+    assert [note for note in one.notes if "cut off" in note] == [
+        "2 of 3 answers that were to be a label or a letter were cut off at max_new_tokens"
+    ]
 
 
 def test_a_limit_that_is_spent_is_waited_for(api: ApiServer) -> None:

@@ -46,14 +46,14 @@ def write_project(folder: Path, server: ApiServer, *, usd: float = 0.1, **more: 
         'name: numbers\nkind: classification\ndata: data.jsonl\nid: id\ninput: "{{ text }}"\n'
         'reference: "{{ label }}"\nlabels: [even, odd]\n'
     )
-    api = {
+    api: dict[str, object] = {
         "name": "gpt", "type": "api", "model": "openai/gpt-4.1-2025-04-14",
         "api_base": server.url, "api_key_env": "RUN_KEY", "timeout_s": 20, "max_concurrency": 2,
     }  # fmt: skip
     settings = {name: more.pop(name) for name in ("budget_usd", "model") if name in more}
-    config = {
+    config: dict[str, object] = {
         "suites": ["suite.yaml"],
-        "teacher": {**api, **settings},
+        "teacher": api | settings,
         "students": [{"name": "small", "type": "echo"}],
         "costs": {"gpt": {"usd_per_request": usd}},
         **more,
@@ -73,7 +73,9 @@ def test_a_budget_holds_over_several_commands(tmp_path: Path, server: ApiServer)
     done = run(tmp_path, server, budget_usd=1.25)
     assert len(server.asked) == SAMPLES
     assert "gpt: 7 answered now, 5 known from before" in done.summary
-    assert any("$1.2000 spent for this run" in line for line in done.summary)
+    said = [line for line in done.summary if "$1.2000 spent for this run" in line]
+    assert len(said) == 1
+    assert said[0].startswith("gpt: $")
 
 
 def test_starting_over_forgets_answers_and_no_money(tmp_path: Path, server: ApiServer) -> None:

@@ -230,8 +230,11 @@ def test_failed_requests_make_no_result(llama: Path):
     assert {index for index, (value, _) in enumerate(found) if value == FAILED_LOG_LIKELIHOOD} == {
         document for _, document in recording.failures
     }
-    with pytest.raises(ModelError, match=rf"echo: {len(recording.failures)} of 40 requests failed"):
+    failed = f"echo: {len(recording.failures)} of 40 requests failed"
+    with pytest.raises(ModelError, match=failed) as caught:
         KdevalLM(model, name="echo").loglikelihood(instances)
+    task = next(iter(recording.failures))[0]
+    assert str(caught.value).endswith(f"leave out of --tasks: {task}")
 
 
 def test_requests_come_in_an_order_that_shares_beginnings():

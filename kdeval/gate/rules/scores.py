@@ -12,7 +12,7 @@ from kdeval.compare.set_scores import retention_of_means
 from kdeval.errors import ConfigError
 from kdeval.gate.baseline import Baseline, BaselinePairing, BaselineScores, pair
 from kdeval.gate.measurement import FloatArray, IntArray, Judged, Measurement
-from kdeval.gate.quantity import counted
+from kdeval.gate.quantity import counted, left_out_words
 from kdeval.gate.resolve import Target, check_difference
 from kdeval.gate.rules.sets import set_interval
 from kdeval.records import Metric
@@ -328,10 +328,5 @@ def _missing_remarks(chosen: Selection) -> tuple[str, ...]:
     missing = chosen.missing
     if not missing.total:
         return ()
-    causes = (
-        (missing.teacher_errors, "teacher error"),
-        (missing.student_errors, "student error"),
-        (missing.unscored, "missing score"),
-    )
-    said = ", ".join(counted(count, cause) for count, cause in causes if count)
+    said = left_out_words(missing, zeros=False)
     return (f"{counted(missing.total, 'sample')} left out ({said})",)

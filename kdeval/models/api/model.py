@@ -24,6 +24,7 @@ from kdeval.models.api.identity import alias_note, expiry_period, served_from
 from kdeval.models.api.pacing import Limits
 from kdeval.models.api.prices import price_of
 from kdeval.models.api.reply import as_response
+from kdeval.models.api.secret_values import key_problem
 from kdeval.models.api.transport import Endpoint, LitellmTransport
 from kdeval.models.protocols import Request
 from kdeval.records import Response, Timing
@@ -56,16 +57,18 @@ class ApiModel:
 
         Raises:
             MissingExtraError: litellm is not installed.
-            ModelError: the key's environment variable is not set.
+            ModelError: the key's environment variable is not set, or holds what no key can be.
             ConfigError: a budget without a price to hold it against.
         """
         if find_spec("litellm") is None:
             raise MissingExtraError(feature="type: api", extra="api")
-        if config.api_key_env is not None and not os.environ.get(config.api_key_env):
-            raise ModelError(
-                f"{config.name}: the environment variable {config.api_key_env} (api_key_env) is "
-                "not set"
-            )
+        if config.api_key_env is not None:
+            problem = key_problem(os.environ.get(config.api_key_env))
+            if problem is not None:
+                raise ModelError(
+                    f"{config.name}: the environment variable {config.api_key_env} (api_key_env) "
+                    f"{problem}"
+                )
         self._config = config
         self._price = price_of(config.model, price)
         if config.budget_usd is not None and self._price is None:
@@ -81,6 +84,8 @@ class ApiModel:
         self._lock = threading.Lock()
         self._seen: Counter[str] = Counter()
         self._served: Counter[str] = Counter()
+        self._decided = 0
+        self._cut = 0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -115,7 +120,11 @@ class ApiModel:
             served, seen = dict(self._served), dict(self._seen)
         lines = [alias_note(self._config, tuple(served))]
         lines += [f"{count:,} {what}" for what, count in sorted(seen.items())]
-        lines.append(self._spent_note())
+        if self._cut:
+            lines.append(
+                f"{self._cut:,} of {self._decided:,} answers that were to be a label or a letter "
+                "were cut off at max_new_tokens"
+            )
         return tuple(line for line in lines if line)
 
     def classify(self, requests: Sequence[Request]) -> list[Response]:
@@ -146,7 +155,7 @@ class ApiModel:
         outcome = await client.ask(parameters)
         if outcome.reply is None:
             return Response(error=outcome.error)
-        self._count(outcome)
+        self._count(outcome, request)
         reply = outcome.reply.until(stop_texts(request, self._config))
         timing = Timing(
             origin="wall",
@@ -159,12 +168,15 @@ class ApiModel:
             as_response(request, reply), timing=timing, cost_usd=outcome.cost_usd
         )
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome, request: Request) -> None:
         reply = outcome.reply
         assert reply is not None
         with self._lock:
             if reply.model:
                 self._served[reply.model] += 1
+            if request.kind in ("classification", "multiple_choice"):
+                self._decided += 1
+                self._cut += reply.finish_reason == "length"
             if reply.refusal:
                 self._seen["refusals of the model among its answers"] += 1
             if reply.withheld:
@@ -172,7 +184,9 @@ class ApiModel:
             if outcome.attempts > 1:
                 self._seen["of its answers took more than one attempt"] += 1
 
-    def _spent_note(self) -> str:
+    @property
+    def spent_note(self) -> str:
+        """What was spent, and by which price; empty where nothing was."""
         budget = self.budget
         if not budget.spent_usd:
             return ""

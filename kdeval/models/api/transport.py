@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import time
 import warnings
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ __all__ = ["Endpoint", "LitellmTransport", "load_litellm"]
 
 _NO_KEY = "no-key"
 _REASON = 400
+_PREFIXES = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception)\s*(?::|-)\s*)+")
 _NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _CALLBACKS = (
     "callbacks", "success_callback", "failure_callback", "input_callback", "service_callback",
@@ -147,7 +149,9 @@ class LitellmTransport:
     def _failure(self, error: Exception) -> AttemptError:
         """What litellm's exception means; where no headers came back, its status is made up."""
         errors = self._litellm.exceptions
-        reason = self._clean(f"{type(error).__name__}: {error}")
+        kind = type(error).__name__
+        told = _PREFIXES.sub("", str(error)).strip()
+        reason = self._clean(f"{kind}: {told}" if told else kind)
         headers = getattr(error, "litellm_response_headers", None) or {}
         status = getattr(error, "status_code", None)
         if isinstance(error, errors.UnsupportedParamsError):

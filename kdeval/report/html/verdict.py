@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from kdeval.compare.comparison import ALL, Cell, Comparison
 from kdeval.gate.decision import GateDecision, RuleResult
+from kdeval.gate.quantity import left_out_words
 from kdeval.report.document import ReportDocument
 from kdeval.report.noise_words import warning_lines
 from kdeval.report.numbers import counted, difference_unit, interval_text, score_unit
@@ -137,8 +138,7 @@ def _missing(
         yield Statement(
             suite,
             f"{counted(missing.total, 'sample')} left out of both sides "
-            f"({counted(missing.teacher_errors, 'teacher error')}, "
-            f"{counted(missing.student_errors, 'student error')}, {missing.unscored:,} unscored).",
+            f"({left_out_words(missing)}).",
         )
     without = {
         (cell.suite, cell.calibration.reason): None

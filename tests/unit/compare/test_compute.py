@@ -85,10 +85,12 @@ def test_an_error_drops_the_pair_from_both_sides_and_is_counted(write_run: Write
     cell = _cell(run)
     assert cell.n == 96
     assert (cell.missing.teacher_errors, cell.missing.student_errors, cell.missing.unscored) == (
-        2, 1, 1,
+        2, 2, 1,
     )  # fmt: skip
+    assert (cell.missing.both_errors, cell.missing.total) == (1, 4)
     assert cell.missing.reasons == {
-        "teacher: timeout": 2, "student: out of memory": 1, "nothing to mark": 1,
+        "teacher: timeout": 2, "student: timeout": 1, "student: out of memory": 1,
+        "nothing to mark": 1,
     }  # fmt: skip
     comparison = compare_run(run).students[0]
     assert comparison.error_share == pytest.approx(0.02)

@@ -28,6 +28,9 @@ def test_a_list_of_names_is_enough(tmp_path: Path) -> None:
     assert config.lm_eval is not None
     assert config.lm_eval.tasks == ["arc_easy", "hellaswag"]
     assert config.lm_eval.role == "benchmark"
+    alone = _load(tmp_path, "lm_eval: arc_easy")
+    assert alone.lm_eval is not None
+    assert alone.lm_eval.tasks == ["arc_easy"]
     assert config.suites == []
     same = _load(tmp_path, "lm_eval: {tasks: [arc_easy, hellaswag]}")
     assert same.lm_eval == config.lm_eval

@@ -28,6 +28,20 @@ def test_missing_pairs_are_named(make_run: MakeRun, suite_scores: type[Any]) -> 
     assert rule.evidence.endswith("3 samples left out (2 teacher errors, 1 student error)")
 
 
+def test_a_sample_on_which_both_failed_is_an_error_of_each(
+    make_run: MakeRun, suite_scores: type[Any]
+) -> None:
+    """Neither side's errors hide the other's, and the sample is left out once."""
+    teacher = [None, None, *[1.0] * 98]
+    student = [1.0, None, None, None, *[1.0] * 96]
+    run = make_run(suite_scores(teacher=teacher, students={"small": student}))
+    rule = only(decide(run, {"metric": "difference", "min": -0.1}))
+    assert (rule.n, rule.left_out) == (96, 4)
+    assert rule.evidence.endswith(
+        "4 samples left out (2 teacher errors, 3 student errors (on 1 sample both failed))"
+    )
+
+
 def test_too_many_missing_pairs_decide_nothing(make_run: MakeRun, suite_scores: type[Any]) -> None:
     """Neither a pass nor a fail on the few samples that a student answered."""
     for rest in ([1.0] * 100, [0.0] * 100):

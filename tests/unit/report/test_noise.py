@@ -18,7 +18,7 @@ from kdeval.report.html.page import report_html
 from kdeval.report.markdown import report_markdown
 from kdeval.report.noise import SelfNoise, self_noise
 from kdeval.report.noise_file import noise_floors_for, read_noise_floors, write_noise_floor
-from kdeval.report.noise_words import ceiling_lines, warning_lines
+from kdeval.report.noise_words import ceiling_lines, floor_sentence, warning_lines
 from kdeval.report.terminal import report_renderables
 from kdeval.stats.interval import Interval
 
@@ -90,6 +90,16 @@ def test_what_counts_as_below(
     """Up to the floor itself; never without one, nor for a model that never changed."""
     found = judged(make_comparison(), noise(floor(**changes)))
     assert [item.quantity for item in found.warnings] == quantities
+
+
+def test_a_floor_without_a_bound_says_why() -> None:
+    """No dash in place of a figure; the agreement is told all the same."""
+    why = "fewer than 20 samples"
+    unbounded = floor(difference_at_most=None, unbounded_because=why)
+    said = floor_sentence(noise(unbounded), unbounded)
+    assert f"what it may be at most is not known (asked again (1): {why})" in said
+    assert "agrees with itself" in said
+    assert "–" not in said
 
 
 def test_the_highest_floor_of_the_two_counts(make_comparison: Make) -> None:

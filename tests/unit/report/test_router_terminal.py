@@ -55,7 +55,7 @@ def summary(*, certified: bool) -> Any:
     config = SimpleNamespace(
         teacher="big", guarantee=guarantee, tasks={"letters": Task(target="linear")}
     )
-    return SimpleNamespace(config=config, unusable=0)
+    return SimpleNamespace(config=config, unusable=0, notes=())
 
 
 def test_without_a_certificate_every_task_goes_to_the_teacher() -> None:

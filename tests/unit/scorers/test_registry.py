@@ -108,6 +108,17 @@ def test_the_default_is_by_kind():
         default_scorers("generation")
 
 
+def test_the_names_offered_are_those_of_the_documentation():
+    """`score`, not what it is called inside, and what stands around another scorer too."""
+    with pytest.raises(ConfigError) as caught:
+        default_scorers("generation")
+    offered = str(caught.value).split("valid: ")[1].split(", ")
+    assert {"score", "pass_at_k", "exact"} <= set(offered)
+    assert "recorded_score" not in offered
+    for name in offered:
+        assert resolve_scorer(name)
+
+
 def test_every_default_is_built_in():
     for kind in ("classification", "multiple_choice", "extraction"):
         assert set(default_scorers(kind)) <= set(BUILT_IN)

@@ -98,7 +98,7 @@ def _write_data(directory: Path, changed: tuple[int, ...] = (), extra: int = 0) 
     (directory / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def _evaluate(project: Path, out: str, teacher: Any, student: Any) -> Any:
+def _written(project: Path, out: str, teacher: Any, student: Any) -> Path:
     config = {
         "suites": [f"{name}.yaml" for name in _SUITES],
         "latency_probe": False,
@@ -106,7 +106,12 @@ def _evaluate(project: Path, out: str, teacher: Any, student: Any) -> Any:
         "students": [student],
     }
     (project / f"{out}.yaml").write_text(json.dumps(config))
-    return evaluate(load_config(project / f"{out}.yaml"), project / out, base=project)
+    return project / f"{out}.yaml"
+
+
+def _evaluate(project: Path, out: str, teacher: Any, student: Any) -> Any:
+    config = load_config(_written(project, out, teacher, student))
+    return evaluate(config, project / out, base=project)
 
 
 def _live(name: str) -> dict[str, Any]:
@@ -169,7 +174,9 @@ def test_the_same_run_gives_the_same_bytes(project: Path) -> None:
     header, first, *_ = (project / "one.jsonl").read_text().splitlines()
     assert json.loads(header)["model"]["fingerprint"]
     assert str(project) not in header
-    assert list(json.loads(first)) == ["suite", "id", "content_hash", "response"]
+    assert list(json.loads(first)) == [
+        "suite", "id", "content_hash", "key", "response", "checksum",
+    ]  # fmt: skip
 
 
 def test_samples_that_changed_or_came_later_have_no_answer(project: Path) -> None:
@@ -184,6 +191,54 @@ def test_samples_that_changed_or_came_later_have_no_answer(project: Path) -> Non
     errors = pairs.set_index("sample_id")["teacher_error"]
     assert "changed since" in errors["n3"]
     assert "not asked" in errors["n62"]
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_a_corrected_reference_keeps_the_answer(project: Path, text: bool) -> None:
+    """It is marked by the new reference; not where a score by the old one stands for a text."""
+    export_answers(project / "run", project / "big.jsonl", text=text)
+    data = project / "data.jsonl"
+    data.write_text(data.read_text().replace('"label": "odd"', '"label": "even"', 1))
+    replayed = _evaluate(project, "ci", _recorded("big", "big.jsonl"), _live("small"))
+    changed = [line for line in replayed.warnings if "changed since" in line]
+    suites = ["likely"] if text else ["labels", "likely"]  # the text whose likelihood is asked
+    assert len(changed) == len(suites)
+    for line, suite in zip(changed, suites, strict=True):
+        assert f"1 of 60 samples of suite '{suite}'" in line
+    if not text:
+        return
+    before, after = (
+        pd.read_parquet(project / name / "pairs.parquet").set_index(["suite", "sample_id"])
+        for name in ("run", "ci")
+    )
+    place = ("labels", "n1")
+    assert pd.isna(before.loc[place, "teacher_error"])
+    assert after.loc[place, "teacher_output"] == before.loc[place, "teacher_output"]
+    assert after.loc[place, "teacher_score"] == 1 - before.loc[place, "teacher_score"]
+
+
+def test_what_is_not_asked_is_not_missed(project: Path) -> None:
+    """An export of a part, replayed with the same --limit, has every answer."""
+    config = load_config(project / "run.yaml")
+    evaluate(config, project / "part", base=project, limit=10)
+    export_answers(project / "part", project / "part.jsonl", text=False)
+    teacher = _recorded("big", "part.jsonl")
+    replayed = load_config(_written(project, "ci", teacher, _live("small")))
+    assert evaluate(replayed, project / "ci", base=project, limit=10).warnings == ()
+    more = evaluate(replayed, project / "more", base=project, limit=15).warnings
+    assert any("of 15 samples of suite 'labels' were not asked" in line for line in more)
+
+
+def test_a_price_beside_recorded_costs_is_told(project: Path) -> None:
+    """What was paid comes first, so the configured price would be ignored without a word."""
+    export_answers(project / "run", project / "big.jsonl")
+    file = _written(project, "ci", _recorded("big", "big.jsonl"), _live("small"))
+    config = json.loads(file.read_text()) | {"costs": {"big": {"usd_per_request": 9.0}}}
+    file.write_text(json.dumps(config))
+    summary = evaluate(load_config(file), project / "ci", base=project).summary
+    told = [line for line in summary if "is not used" in line]
+    assert len(told) == 1
+    assert told[0].startswith("warning: big: its price under `costs`")
 
 
 def test_scores_by_other_scorers_do_not_stand_for_texts(project: Path) -> None:
@@ -205,10 +260,14 @@ def _cut(text: str) -> str:
     ("change", "message"),
     [
         (_cut, "237 answers, but its header tells 240"),
-        (lambda text: text.replace('"schema_version":1', '"schema_version":9', 1), "version 9"),
+        (lambda text: text.replace('"schema_version":2', '"schema_version":9', 1), "version 9"),
         (lambda text: text.replace('"content_hash"', '"hash"', 1), "big.jsonl:2: 'content_hash'"),
         (lambda text: text.partition("\n")[2], "map its columns"),
-        (lambda text: text.replace('"labels","id"', '"other","id"'), "suites: other, choices"),
+        (
+            lambda text: text.replace('"labels","id"', '"other","id"'),
+            "jsonl:2: the answer to 'n0' of",
+        ),
+        (lambda text: text.replace('"output":"odd"', '"output":"even"', 1), "export the run again"),
     ],
 )
 def test_a_damaged_file_is_refused(

@@ -187,9 +187,9 @@ def _most_usd() -> float:
     reserved = []
     original = budget.reserve
 
-    async def spy(most: float | None, because: str = "") -> None:
-        reserved.append(most)
-        await original(most, because)
+    async def spy(most_usd: float | None, because: str = "") -> None:
+        reserved.append(most_usd)
+        await original(most_usd, because)
 
     budget.reserve = spy  # type: ignore[method-assign]
     asyncio.run(asked.ask(chat()))

@@ -38,6 +38,25 @@ def test_a_key_is_removed_in_every_form(text: str) -> None:
         assert not any(piece[i : i + 8] in cleaned for i in range(len(piece) - 7))
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("Incorrect: sk-SECRETSEC*****9abcdef", "Incorrect: (removed)*****9abcdef"),
+        ("Incorrect: sk-s***A1B2C3D4E5.", "Incorrect: sk-s***(removed)."),
+        ("SK-SECRETSECRETA1B2C3D4E5", "(removed)"),
+        ("\u0130 sk-secretsec", "\u0130 (removed)"),
+        ("nothing of it, but a secretary", "nothing of it, but a secretary"),
+    ],
+)
+def test_what_a_server_shows_of_a_masked_key_is_removed(
+    said: str, left: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its beginning or end, in small or capital letters, in errors and in answers."""
+    monkeypatch.setenv("MY_KEY", "sk-SECRETsecretA1B2C3D4E5")
+    assert SecretValues.of_variable("MY_KEY").removed(said) == left
+    assert SecretValues.of_environment("MY_KEY").removed(said) == left
+
+
 def test_only_variables_that_are_called_like_secrets_are_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -154,6 +173,26 @@ def test_a_key_that_is_not_set_is_told_before_anything_is_asked(
     monkeypatch.delenv("MY_KEY", raising=False)
     with pytest.raises(ModelError, match=r"MY_KEY \(api_key_env\) is not set"):
         ApiModel(config(api_key_env="MY_KEY"))
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("sk-abc\nsk-def", "holds a line break"),
+        ("sk-abcdef\n", "holds a line break"),
+        (" sk-abcdef", "white space"),
+        ("sk-abcd\u00e9f", "ASCII"),
+        ("sk-abcd\x07f", "ASCII"),
+    ],
+)
+def test_a_key_that_cannot_be_sent_is_told_without_showing_it(
+    key: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is asked, by the name of its variable."""
+    monkeypatch.setenv("MY_KEY", key)
+    with pytest.raises(ModelError, match=rf"MY_KEY \(api_key_env\) .*{problem}") as caught:
+        ApiModel(config(api_key_env="MY_KEY"))
+    assert "sk-abc" not in str(caught.value)
 
 
 def test_a_budget_needs_a_price() -> None:
