@@ -46,8 +46,16 @@ def number(value: float | None, unit: Unit, digits: int | None = None) -> str:
     return UNKNOWN if value is None else number_text(value, unit, digits)
 
 
+_FAR = 10.0
+"""As a share: 1,000 %."""
+
+
 def interval_text(interval: Interval | None, unit: Unit, digits: int | None = None) -> str:
-    """An estimate with its interval: "97.1 % [95.8, 98.2]"; an end that is unknown is a dash."""
+    """An estimate with its interval: "97.1 % [95.8, 98.2]"; an end that is unknown is a dash.
+
+    The upper end of a percentage is "not bounded" where it lies beyond 1,000 % and the estimate
+    does not: it is a quotient whose denominator may be nearly nothing.
+    """
     if interval is None or interval.estimate is None:
         return UNKNOWN
     estimate = number_text(interval.estimate, unit, digits)
@@ -55,11 +63,12 @@ def interval_text(interval: Interval | None, unit: Unit, digits: int | None = No
         return f"{estimate} [unknown]"
     if interval.low == interval.high:
         return estimate  # a fixed price: nothing was sampled
-    ends = ", ".join(
+    low, high = (
         number(end, unit, digits).removesuffix(" %").removesuffix(" points")
         for end in (interval.low, interval.high)
     )
-    return f"{estimate} [{ends}]"
+    far = unit == "percent" and (interval.high or 0.0) > _FAR >= interval.estimate
+    return f"{estimate} [{low}, {'not bounded' if far else high}]"
 
 
 def ratio_text(interval: Interval | None) -> str:

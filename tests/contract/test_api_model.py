@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 import subprocess
 import sys
 import threading
@@ -285,6 +286,22 @@ def test_the_budget_stops_the_run_and_keeps_what_was_answered(api: ApiServer) ->
     assert one.budget.spent_usd == pytest.approx(0.5)
     assert "$0.5000 spent for this run" in one.spent_note
     assert not any("spent" in note for note in one.notes)
+
+
+def test_nobody_is_paid_where_nobody_listens(api: ApiServer) -> None:
+    """A refused connection cost nothing; one that broke after the request was sent may have."""
+    more: dict[str, Any] = {"price": Price(usd_per_request=0.1), "budget_usd": 1.0}
+    retries = {"attempts": 2, "total_s": 20}
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unheard.getsockname()[1]}/v1"
+        absent = model(api, api_base=address, retries=retries, **more)
+        assert "given up" in str(ask(absent, [write("hello")])[0].error)
+    assert absent.budget.spent_usd == 0
+    api.fault = lambda key, attempt: "reset"
+    broken = model(api, retries=retries, **more)
+    assert "given up" in str(ask(broken, [write("hello")])[0].error)
+    assert broken.budget.lost_usd == pytest.approx(0.2)
 
 
 def test_a_refusal_and_a_filter_are_told(api: ApiServer) -> None:

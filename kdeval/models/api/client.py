@@ -224,8 +224,8 @@ class ChatClient:
         self._halt.call(
             ModelError(
                 f"{self._name}: the API {done} the first {failed} requests, the last one with: "
-                f"{error.reason}. What was recorded is kept: the same command goes on once that "
-                "is mended"
+                f"{error.reason.rstrip('.')}. What was recorded is kept: the same "
+                "command goes on once that is mended"
             )
         )
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kdeval.errors import MissingExtraError, ModelError
+from kdeval.models.api.error_chain import never_sent, out_of_credit
 from kdeval.models.api.failures import AttemptError, failure
 from kdeval.models.api.offers import past_the_gateway
 from kdeval.models.api.reply import ChatReply
@@ -31,7 +32,6 @@ __all__ = ["Endpoint", "LitellmTransport", "load_litellm"]
 _NO_KEY = "no-key"
 _REASON = 400
 _PREFIXES = re.compile(r"^(?:(?:litellm\.)?\w*(?:Error|Exception)\s*(?::|-)\s*)+")
-_NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 _CALLBACKS = (
     "callbacks", "success_callback", "failure_callback", "input_callback", "service_callback",
     "_async_success_callback", "_async_failure_callback",
@@ -163,34 +163,16 @@ class LitellmTransport:
             return AttemptError(f"too long for the model: {reason}", remedy="give up")
         if isinstance(error, errors.ContentPolicyViolationError):
             return AttemptError(f"refused by the provider's filter: {reason}", remedy="give up")
-        if status == 402 or _out_of_credit(error):
+        if status == 402 or out_of_credit(error):
             return AttemptError(f"the account is out of credit: {reason}", remedy="stop the run")
         if not headers and (not isinstance(status, int) or status >= 500):
             status = None
-        return failure(status, reason, wait_s=wait_seconds(headers, now=time.time()))
+        failed = failure(status, reason, wait_s=wait_seconds(headers, now=time.time()))
+        failed.billed = failed.billed and not never_sent(error)
+        return failed
 
     def _clean(self, reason: str) -> str:
         return self._secrets.removed(" ".join(reason.split()))[:_REASON]
-
-
-def _out_of_credit(error: Exception) -> bool:
-    """Whether the body of a 429 says that no waiting helps; litellm tells only its message."""
-    told = f"{error} {_body(error)}"
-    return any(code in told for code in _NO_CREDIT)
-
-
-def _body(error: Exception) -> str:
-    """Of the provider's answer, as far as the exception or one that it came from has it."""
-    seen: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None and len(seen) < 8:
-        response = getattr(cause, "response", None)
-        try:
-            seen += [str(getattr(cause, "body", "")), str(getattr(response, "text", ""))]
-        except Exception:  # a response whose body was never read
-            seen.append("")
-        cause = cause.__cause__ or cause.__context__
-    return " ".join(seen)
 
 
 def _headers(answered: Any) -> dict[str, str]:
