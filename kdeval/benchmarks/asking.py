@@ -8,7 +8,7 @@ from kdeval.models.protocols import Request
 from kdeval.records import Response
 from kdeval.run.asked import Asked
 from kdeval.run.executor import Executor
-from kdeval.run.requests import KeyedRequest, request_key
+from kdeval.run.questions import Questions, request_keys
 from kdeval.run.runner import RunInputs, ask_missing
 from kdeval.store.predictions import PredictionStore
 
@@ -35,24 +35,21 @@ class StoredAnswers:
         self._store = store
         self._executor = executor
         self._progress = progress
-        self._keyed: list[KeyedRequest] = []
+        self._keys: dict[Request, str] = {}
         self._parts: list[Asked] = []
 
     def __call__(self, requests: Sequence[Request]) -> list[Response]:
         """One response a request, in order; those that the store lacks are asked."""
         model, fingerprint = self._inputs.models[self._name], self._inputs.fingerprints[self._name]
-        keyed = [
-            KeyedRequest(key=request_key(model, fingerprint, request), request=request)
-            for request in requests
-        ]
+        keys = request_keys(model, fingerprint, requests)
         answered = ask_missing(
-            self._inputs, self._name, keyed, self._store,
+            self._inputs, self._name, Questions([requests]), keys, self._store,
             executor=self._executor, progress=self._progress,
         )  # fmt: skip
-        self._keyed += keyed
-        self._parts.append(Asked.of_model(self._name, {PART: keyed}, answered))
-        found = self._store.get(list(dict.fromkeys(item.key for item in keyed)))
-        return [found.get(item.key, Response(error="not asked")) for item in keyed]
+        self._keys.update(zip(requests, keys, strict=True))
+        self._parts.append(Asked.of_model(self._name, {PART: keys}, answered))
+        found = self._store.get(list(dict.fromkeys(keys)))
+        return [found.get(key, Response(error="not asked")) for key in keys]
 
     @property
     def counts(self) -> Asked:
@@ -62,4 +59,4 @@ class StoredAnswers:
     @property
     def keys(self) -> dict[Request, str]:
         """Each request's key in the store."""
-        return {item.request: item.key for item in self._keyed}
+        return dict(self._keys)

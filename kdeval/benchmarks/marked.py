@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -43,7 +44,7 @@ class ModelAnswers:
     log: ModelLog
     fingerprint: str
     keys: Mapping[Request, str]
-    cached: frozenset[str]
+    cached: AbstractSet[str]
     places: Mapping[str, Mapping[int, int]] | None = None
 
     def asked(self, task: str, number: int) -> Asked:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import random
 import time
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -74,12 +75,12 @@ def probe(
         settings: what `probe_is_current` compares later.
         progress: called with (done, total).
     """
-    drawn = list(requests)
+    drawn = array("q", range(len(requests)))
     random.Random(seed).shuffle(drawn)
     names = list(models)
     rows: list[dict[str, object]] = []
     for index in range(-warmup, rounds):
-        request = drawn[index % len(drawn)]
+        request = requests[drawn[index % len(drawn)]]
         turn = index % len(names)
         for name in names[turn:] + names[:turn]:
             measured = _timed(models[name], request)

@@ -23,7 +23,7 @@ class EchoModel:
 
     Attributes:
         calls: how many batches it was asked.
-        asked: ids of the samples it was asked, in order.
+        asked: ids of the samples it was asked, in order; none of a model that keeps none.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class EchoModel:
         delay_s: float = 0.0,
         raises: bool = False,
         batch_size: int = 32,
+        keeps_ids: bool = True,
     ) -> None:
         """A model without state but its counts.
 
@@ -46,6 +47,7 @@ class EchoModel:
             raises: a failing request raises RuntimeError, as a library would, and takes its
                 batch with it, instead of returning an error.
             batch_size: how many requests it likes at a time.
+            keeps_ids: it notes whom it was asked, which takes memory for every request.
         """
         if not 0 <= fail_share <= 1:
             raise ModelError(f"fail_share must be from 0 to 1, got {fail_share!r}")
@@ -56,6 +58,7 @@ class EchoModel:
         self.raises = raises
         self.batch_size = batch_size
         self.calls = 0
+        self.keeps_ids = keeps_ids
         self.asked: list[str] = []
 
     @classmethod
@@ -66,6 +69,7 @@ class EchoModel:
             seed=config.seed,
             fail_share=config.fail_share,
             delay_s=config.delay_s,
+            keeps_ids=False,
         )
 
     @property
@@ -144,7 +148,8 @@ class EchoModel:
         self, requests: Sequence[Request], answer: Callable[[Request], Response]
     ) -> list[Response]:
         self.calls += 1
-        self.asked.extend(request.sample_id for request in requests)
+        if self.keeps_ids:
+            self.asked.extend(request.sample_id for request in requests)
         if self.delay_s:
             time.sleep(self.delay_s * len(requests))
         return [self._failure(request) or answer(request) for request in requests]

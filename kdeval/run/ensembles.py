@@ -14,7 +14,7 @@ from kdeval.run.elsewhere import Elsewhere
 from kdeval.run.executor import Executor
 from kdeval.run.marking import mark
 from kdeval.run.origin import origin_of
-from kdeval.run.requests import KeyedRequest, as_request, in_batches, request_key
+from kdeval.run.requests import as_request, in_batches, request_key
 from kdeval.store.predictions import PredictionStore
 from kdeval.suites.read import Suite
 
@@ -65,8 +65,9 @@ class _MembersThroughStore:
 
     def _ask(self, name: str, member: Model, fingerprint: str, requests: Sequence[Request]) -> None:
         keys = {request_key(member, fingerprint, request): request for request in requests}
-        keyed = [KeyedRequest(key=key, request=request) for key, request in keys.items()]
-        origin = origin_of(self._store, name, member, fingerprint, keyed)
+        origin = origin_of(self._store, name, member, fingerprint)
+        if origin is not None:
+            origin = origin.asked_in((key, request.suite) for key, request in keys.items())
         known = self._store.answered(keys, origin)
         pending = [(key, request) for key, request in keys.items() if key not in known]
         size = int(getattr(member, "batch_size", 32))
@@ -109,7 +110,7 @@ def member_rows(
 ) -> Iterator[dict[str, Any]]:
     """A row of `members.parquet` for each sample, ensemble, member and scorer."""
     ensembles = {name: model for name, model in models.items() if isinstance(model, Ensemble)}
-    for suite in suites:
+    for suite in suites if ensembles else ():
         for start in range(0, len(suite.samples), _READ_CHUNK):
             samples = suite.samples[start : start + _READ_CHUNK]
             for ensemble, model in ensembles.items():

@@ -17,7 +17,7 @@ def require_tools(suite: Suite, models: Mapping[str, Model]) -> None:
 
     Of recorded answers the calls must be known only where a scorer marks them.
     """
-    if not any(sample.tools for sample in suite.samples):
+    if suite.config.tools is None or not any(sample.tools for sample in suite.samples):
         return
     marked = any(getattr(scorer, "needs_tool_calls", False) for scorer in suite.scorers)
     for name, model in _with_members(models):
@@ -37,7 +37,8 @@ def schema_notes(suites: Sequence[Suite], model: Model) -> tuple[str, ...]:
     asked = [
         suite.name
         for suite in suites
-        if any(sample.response_schema is not None for sample in suite.samples)
+        if suite.config.response_schema is not None
+        and any(sample.response_schema is not None for sample in suite.samples)
     ]
     if not asked:
         return ()

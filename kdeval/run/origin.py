@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
 from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import Model
-from kdeval.run.requests import KeyedRequest
 from kdeval.store.cache.origin import Origin
 from kdeval.store.predictions import PredictionStore
 
@@ -22,7 +20,6 @@ def origin_of(
     name: str,
     model: Model,
     fingerprint: str,
-    keyed: Iterable[KeyedRequest],
 ) -> Origin | None:
     """What the model's answers are shared under; None where they are not, or `store` shares none.
 
@@ -44,7 +41,6 @@ def origin_of(
         fingerprint=fingerprint,
         scope=scope,
         expires_after_s=getattr(model, "expires_after_s", None),
-        suites={item.key: item.request.suite for item in keyed},
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from kdeval.models.protocols import Model, Request
@@ -11,50 +11,19 @@ from kdeval.records import Sample
 from kdeval.store.predictions import response_key
 from kdeval.store.tool_calls import message_content
 
-__all__ = [
-    "KeyedRequest",
-    "as_request",
-    "in_batches",
-    "keyed",
-    "keyed_requests",
-    "possible_keys",
-    "request_key",
-]
+__all__ = ["as_request", "in_batches", "possible_keys", "request_key"]
 
 _WHERE_SAID = ("stop", "max_new_tokens", "tools", "response_schema", "raw", "rolling")
 """What is part of a key only where a request says it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyedRequest:
-    """A request with the key of its response."""
-
-    key: str
-    request: Request
-
-
-def keyed_requests(
-    model: Model, fingerprint: str, samples: Sequence[Sample], replicate: int = 0
-) -> list[KeyedRequest]:
-    """One request a sample, in order; samples that ask the same share a key.
-
-    The key covers what the model can see. A model whose answers depend on the sample's id
-    (`answers_by_id`) has the id in its keys too. Replicates have keys of their own, so that a
-    repeat is never served an earlier answer.
-    """
-    return keyed(model, fingerprint, (as_request(sample, replicate) for sample in samples))
-
-
-def keyed(model: Model, fingerprint: str, requests: Iterable[Request]) -> list[KeyedRequest]:
-    """Each of the requests with its key."""
-    return [
-        KeyedRequest(key=request_key(model, fingerprint, request), request=request)
-        for request in requests
-    ]
-
-
 def request_key(model: Model, fingerprint: str, request: Request) -> str:
-    """The key that the model's response to the request is stored under."""
+    """The key that the model's response to the request is stored under.
+
+    It covers what the model can see, so that samples that ask the same share a key. A model whose
+    answers depend on the sample's id (`answers_by_id`) has the id in its keys too. Replicates have
+    keys of their own, so that a repeat is never served an earlier answer.
+    """
     by_id = bool(getattr(model, "answers_by_id", False))
     return response_key(fingerprint, _content(request, by_id), request.replicate)
 

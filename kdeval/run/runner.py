@@ -8,9 +8,12 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kdeval.config.schema import RunConfig
 from kdeval.config.yaml_file import as_plain
-from kdeval.errors import DataError, UsageError
+from kdeval.errors import UsageError
 from kdeval.models.ensemble import Ensemble
 from kdeval.models.exported import ExportedModel
 from kdeval.models.protocols import Model, Unloadable
@@ -18,19 +21,26 @@ from kdeval.models.recorded import RecordedModel
 from kdeval.models.resolver import build_model, require_capability, stored_fingerprint
 from kdeval.records import Metric, Prediction, Response, Sample, Score, ScoredPair
 from kdeval.run.asked import Answered, Asked
-from kdeval.run.batches import batches_of, place_in_order
+from kdeval.run.batches import batches_of
 from kdeval.run.earlier_notes import notes_of_run, with_earlier_notes
 from kdeval.run.ensembles import executor_for, member_rows
 from kdeval.run.executor import Executor, LocalExecutor
 from kdeval.run.exported import asked_suite
 from kdeval.run.header import build_header
+from kdeval.run.keys import Keys, KeySet
 from kdeval.run.marking import mark, require_scores
 from kdeval.run.offers import require_tools, schema_notes
 from kdeval.run.origin import origin_of
-from kdeval.run.requests import KeyedRequest, as_request, keyed
+from kdeval.run.questions import (
+    Pending,
+    Questions,
+    SampleRequests,
+    keys_of_models,
+    pending_places,
+)
 from kdeval.run.scored import ScoredSuite
 from kdeval.run.secrets import without_secrets
-from kdeval.run.spending import note_spending, within_budget
+from kdeval.run.spending import note_spending, spends, within_budget
 from kdeval.store.cache.origin import Origin
 from kdeval.store.members import write_members
 from kdeval.store.pairs import write_pairs, write_samples
@@ -119,7 +129,6 @@ def prepare(
             require_capability(name, model, suite.kind, suite.name)
         require_scores(suite, models)
         require_tools(suite, models)
-    _check_unicode(suites)
     return RunInputs(
         config=config,
         suites=tuple(suites),
@@ -140,17 +149,18 @@ def _warnings(
 
     Of exported answers it is said what is missing of the samples in `asked_of` alone.
     """
-    asked = {suite.name: [sample.id for sample in suite.samples] for suite in suites}
     labels = {suite.name: suite.labels for suite in suites if suite.labels is not None}
+    every = _with_members(models)
+    recorded = {name: one for name, one in every.items() if isinstance(one, RecordedModel)}
+    asked = {s.name: [sample.id for sample in s.samples] for s in suites if recorded}
     lines = [
         f"{name}: {line}"
-        for name, model in _with_members(models).items()
-        if isinstance(model, RecordedModel)
+        for name, model in recorded.items()
         for line in model.unmatched(asked, labels)
     ]
     lines += [
         f"{name}: {line}"
-        for name, model in _with_members(models).items()
+        for name, model in every.items()
         if isinstance(model, ExportedModel)
         for line in model.fit_to(
             {
@@ -172,18 +182,6 @@ def _with_members(models: Mapping[str, Model]) -> dict[str, Model]:
     return found
 
 
-def _check_unicode(suites: Sequence[Suite]) -> None:
-    for suite in suites:
-        for sample in suite.samples:
-            try:
-                f"{sample.id}{sample.text}{sample.reference}{sample.choices}".encode()
-            except UnicodeEncodeError as error:
-                raise DataError(
-                    f"{sample.source or suite.path}: sample {sample.id!a} is not valid Unicode "
-                    f"({error.reason}); mend the text"
-                ) from None
-
-
 def ask_models(
     inputs: RunInputs,
     store: PredictionStore,
@@ -194,82 +192,114 @@ def ask_models(
     """Every missing response, asked and stored batch by batch; errors of before are asked again."""
     executor = executor or LocalExecutor()
     parts = []
-    requests = {
-        (suite.name, replicate): [as_request(sample, replicate) for sample in suite.samples]
-        for suite in inputs.suites
+    keys = _suite_keys(inputs)
+    questions = {
+        replicate: Questions([SampleRequests(suite.samples, replicate) for suite in inputs.suites])
         for replicate in {inputs.replicates.get(name, 0) for name in inputs.models}
     }
     for name, model in inputs.models.items():
-        replicate = inputs.replicates.get(name, 0)
-        by_suite = {
-            suite.name: keyed(model, inputs.fingerprints[name], requests[suite.name, replicate])
-            for suite in inputs.suites
-        }
+        of_suites = {suite.name: keys[name, suite.name] for suite in inputs.suites}
         answered = ask_missing(
-            inputs, name, list(chain(*by_suite.values())), store,
+            inputs, name, questions[inputs.replicates.get(name, 0)],
+            Keys.joined(of_suites.values()), store,
             executor=executor, progress=partial(progress, name),
         )  # fmt: skip
         inputs.make_room(model)
-        parts.append(Asked.of_model(name, by_suite, answered))
+        parts.append(Asked.of_model(name, of_suites, answered))
     return Asked.together(parts)
+
+
+def _suite_keys(inputs: RunInputs) -> dict[tuple[str, str], Keys]:
+    """(model, suite) to the keys of its requests, in the suite's order."""
+    found: dict[tuple[str, str], Keys] = {}
+    for replicate in {inputs.replicates.get(name, 0) for name in inputs.models}:
+        models = {
+            name: (model, inputs.fingerprints[name])
+            for name, model in inputs.models.items()
+            if inputs.replicates.get(name, 0) == replicate
+        }
+        for suite in inputs.suites:
+            keys = keys_of_models(models, SampleRequests(suite.samples, replicate))
+            found |= {(name, suite.name): of_model for name, of_model in keys.items()}
+    return found
 
 
 def ask_missing(
     inputs: RunInputs,
     name: str,
-    requests: Sequence[KeyedRequest],
+    questions: Questions,
+    keys: Keys,
     store: PredictionStore,
     *,
     executor: Executor,
     progress: Callable[[int, int], None],
 ) -> Answered:
-    """What the store did not have of one model's `requests` is asked and stored, then counted."""
-    model, fingerprint = inputs.models[name], inputs.fingerprints[name]
-    origin = origin_of(store, name, model, fingerprint, requests)
-    keys = dict.fromkeys(item.key for item in requests)
-    known = store.answered(keys, origin)
-    pending = {item.key: item for item in requests if item.key not in known}
-    with within_budget(model, store, keys):
-        errors = _ask_pending(model, list(pending.values()), store, executor, progress, origin)
+    """What the store did not have of one model's answers is asked and stored, then counted.
+
+    Args:
+        inputs: of the run.
+        name: the model's.
+        questions: what it is asked.
+        keys: of each of them.
+        store: where answers are looked up and written.
+        executor: where the model is asked.
+        progress: called with (done, total).
+    """
+    model = inputs.models[name]
+    origin = origin_of(store, name, model, inputs.fingerprints[name])
+    known = _answered(questions, keys, store, origin)
+    by_id = bool(getattr(model, "answers_by_id", False))
+    places = pending_places(questions, keys, known, by_id=by_id)
+    pending = Pending(questions, keys, places)
+    with within_budget(model, store, KeySet(keys if spends(model) else ())):
+        errors = _ask_pending(model, pending, store, executor, progress, origin)
     return Answered(
-        cached=frozenset(known),
-        asked=len(pending),
+        cached=KeySet(keys.at(np.flatnonzero(known))),
+        asked=len(places),
         errors=errors,
         elsewhere=executor_for(model, executor, store).elsewhere(model),
     )
 
 
+def _answered(
+    questions: Questions, keys: Keys, store: PredictionStore, origin: Origin | None
+) -> NDArray[np.bool_]:
+    """Whether the store has an answer, place by place."""
+    known = np.zeros(len(keys), bool)
+    for start in range(0, len(keys), _READ_CHUNK):
+        chunk = tuple(keys[start : start + _READ_CHUNK])
+        if origin is not None:
+            asked = (questions[place].suite for place in range(start, start + len(chunk)))
+            origin = origin.asked_in(zip(chunk, asked, strict=True))
+        found = store.answered(dict.fromkeys(chunk), origin)
+        known[start : start + len(chunk)] = [key in found for key in chunk]
+    return known
+
+
 def _ask_pending(
     model: Model,
-    pending: list[KeyedRequest],
+    pending: Pending,
     store: PredictionStore,
     executor: Executor,
     progress: Callable[[int, int], None],
     origin: Origin | None,
 ) -> dict[str, str]:
     """Key of each failed request to the reason."""
-    progress(0, len(pending))
-    if not getattr(model, "answers_by_id", False):
-        pending.sort(key=lambda item: (*place_in_order(item.request), item.key))
-    key_of = {id(item.request): item.key for item in pending}
+    total = len(pending.keys)
+    progress(0, total)
     done, errors = 0, dict[str, str]()
-    batches = batches_of(model, (item.request for item in pending))
+    batches = batches_of(model, pending.requests())
     for batch, responses in executor_for(model, executor, store).answer(model, batches):
-        store.put(
-            {
-                key_of[id(request)]: response
-                for request, response in zip(batch, responses, strict=True)
-            },
-            origin,
-        )
+        keys = [pending.taken(request) for request in batch]
+        if origin is not None:
+            suites = (request.suite for request in batch)
+            origin = origin.asked_in(zip(keys, suites, strict=True))
+        found = dict(zip(keys, responses, strict=True))
+        store.put(found, origin)
         note_spending(model)
         done += len(batch)
-        errors.update(
-            (key_of[id(request)], response.error)
-            for request, response in zip(batch, responses, strict=True)
-            if response.error is not None
-        )
-        progress(done, len(pending))
+        errors.update((key, said.error) for key, said in found.items() if said.error is not None)
+        progress(done, total)
     return errors
 
 
@@ -304,7 +334,7 @@ def _pairs(inputs: RunInputs, asked: Asked, store: PredictionStore) -> Iterator[
         for start in range(0, len(suite.samples), _READ_CHUNK):
             samples = suite.samples[start : start + _READ_CHUNK]
             marked = {
-                name: _predictions(inputs, asked, store, name, suite, start)
+                name: _predictions(inputs, asked, store, name, suite, start, samples)
                 for name in inputs.models
             }
             for scorer in suite.scorers:
@@ -338,21 +368,27 @@ def _paired(
 
 
 def _predictions(
-    inputs: RunInputs, asked: Asked, store: PredictionStore, name: str, suite: Suite, start: int
+    inputs: RunInputs,
+    asked: Asked,
+    store: PredictionStore,
+    name: str,
+    suite: Suite,
+    start: int,
+    samples: Sequence[Sample],
 ) -> list[Prediction]:
-    keyed = asked.keys[name, suite.name][start : start + _READ_CHUNK]
-    responses = store.get(list(dict.fromkeys(item.key for item in keyed)))
-    fingerprint = inputs.fingerprints[name]
+    keys = tuple(asked.keys[name, suite.name][start : start + len(samples)])
+    responses = store.get(list(dict.fromkeys(keys)))
+    cached = asked.cached[name]
     return [
         Prediction(
-            sample_id=item.request.sample_id,
-            response_key=item.key,
-            model_fingerprint=fingerprint,
-            replicate=item.request.replicate,
-            response=responses.get(item.key, Response(error="not asked")),
-            cached=item.key in asked.cached[name],
+            sample_id=sample.id,
+            response_key=key,
+            model_fingerprint=inputs.fingerprints[name],
+            replicate=inputs.replicates.get(name, 0),
+            response=responses.get(key, Response(error="not asked")),
+            cached=key in cached,
         )
-        for item in keyed
+        for sample, key in zip(samples, keys, strict=True)
     ]
 
 
@@ -398,17 +434,21 @@ def _manifest(
 
 
 def _suite_entry(suite: Suite) -> SuiteEntry:
-    samples = suite.samples
+    tasks, slice_keys, clustered = dict[str, None](), set[str](), False
+    for sample in suite.samples:
+        tasks[sample.task] = None
+        slice_keys.update(sample.slices)
+        clustered = clustered or sample.cluster is not None
     return SuiteEntry(
         name=suite.name,
         kind=suite.kind,
         fingerprint=suite.fingerprint,
-        samples=len(samples),
+        samples=len(suite.samples),
         metrics=tuple(scorer.metric.name for scorer in suite.scorers),
         labels=suite.labels,
-        slice_keys=tuple(sorted({key for sample in samples for key in sample.slices})),
-        clustered=any(sample.cluster is not None for sample in samples),
-        tasks=tuple(dict.fromkeys(sample.task for sample in samples)),
+        slice_keys=tuple(sorted(slice_keys)),
+        clustered=clustered,
+        tasks=tuple(tasks),
         role=suite.config.role,
     )
 

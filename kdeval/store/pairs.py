@@ -40,6 +40,7 @@ __all__ = [
     "PAIRS_SCHEMA",
     "SAMPLES_SCHEMA",
     "read_columns",
+    "read_parts",
     "read_table",
     "write_pairs",
     "write_samples",
@@ -96,6 +97,7 @@ SAMPLES_SCHEMA = pa.schema(
 )
 
 _BATCH = 5_000
+_PART = 50_000
 _JSON = json.JSONEncoder(ensure_ascii=False)
 _SORTED = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 
@@ -277,6 +279,18 @@ def read_columns(path: Path, columns: list[str]) -> pa.Table:
         known = [name for name in columns if name in schema.names]
         texts = [name for name in known if name.endswith("_output")]
         return pq.read_table(path, columns=known, read_dictionary=texts)
+
+
+def read_parts(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+    """What `read_columns` reads, some tens of thousands of rows at a time.
+
+    Raises:
+        RunError: the file is missing or corrupted.
+    """
+    with _reading(path), pq.ParquetFile(path) as file:
+        known = [name for name in columns if name in file.schema_arrow.names]
+        for batch in file.iter_batches(batch_size=_PART, columns=known):
+            yield pa.Table.from_batches([batch])
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:

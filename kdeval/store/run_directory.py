@@ -15,7 +15,7 @@ hidden_*.parquet     open models compared layer by layer, when that was asked fo
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from kdeval.records import Metric, RunHeader
 from kdeval.store.hidden import HiddenTables
 from kdeval.store.looks import LOOKS_FILE, Looks, read_looks
 from kdeval.store.members import MEMBERS_FILE
-from kdeval.store.pairs import read_columns, read_table
+from kdeval.store.pairs import read_columns, read_parts, read_table
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE, read_settings
 
 __all__ = [
@@ -238,6 +238,10 @@ class RunDirectory:
     def pair_table(self, columns: list[str]) -> pa.Table:
         """Those of the columns that the run has, as Arrow keeps them."""
         return read_columns(self.path / "pairs.parquet", columns)
+
+    def pair_tables(self, columns: list[str]) -> Iterator[pa.Table]:
+        """The same table part by part, in order, so that memory holds one part."""
+        return read_parts(self.path / "pairs.parquet", columns)
 
     def members(self) -> pd.DataFrame | None:
         """Columns of `kdeval.store.members`; None when the run has no ensemble."""

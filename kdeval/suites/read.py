@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from kdeval.config.yaml_file import load_yaml_model, nearest
+from kdeval.config.yaml_file import load_yaml_model
 from kdeval.errors import ConfigError, DataError
 from kdeval.records import Corpus, Kind, Sample
-from kdeval.scorers.label import normalised_label
-from kdeval.scorers.multiple_choice import MultipleChoice
-from kdeval.scorers.protocol import (
-    Scorer,
-    reference_problem,
-    requires_reference,
-    sample_problem,
-)
+from kdeval.scorers.protocol import Scorer
 from kdeval.scorers.registry import default_scorers, resolve_scorers
-from kdeval.store.choices import ChoiceForm, choice_readings, readings_text
 from kdeval.store.problems import RowProblems
-from kdeval.store.tables import Row, position, read_rows
-from kdeval.store.templates import TextField, to_text
+from kdeval.store.tables import Row, has_header, position, read_rows
+from kdeval.store.templates import TextField
 from kdeval.store.tool_calls import message_content
+from kdeval.suites.checks import DeclaredLabels, IndicesFrom0, References, UniqueIds
 from kdeval.suites.corpus import read_corpus
 from kdeval.suites.sampling import stratified_sample
 from kdeval.suites.schema import SuiteConfig
+from kdeval.suites.spool import spooled
 from kdeval.suites.template import SuiteFields
 
 __all__ = ["Suite", "load_suite"]
@@ -45,14 +38,14 @@ class Suite:
     Attributes:
         config: the settings.
         path: the YAML file.
-        samples: in the order of the data.
+        samples: in the order of the data; many of them lie on disk (`SpooledSamples`).
         scorers: at least one, each with a metric name of its own.
         fingerprint: digest of the samples' ids and contents and of the scorers.
     """
 
     config: SuiteConfig
     path: Path
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     scorers: tuple[Scorer, ...]
     fingerprint: str
 
@@ -73,16 +66,24 @@ class Suite:
 
     def fingerprint_over(self, contents: Mapping[str, str]) -> str:
         """What its fingerprint would be with those samples: id to content hash, in order."""
-        return _digest(contents.items(), _specs(self.config))
+        digest = _Digest(_specs(self.config))
+        for sample_id, content_hash in contents.items():
+            digest.add(sample_id, content_hash)
+        return digest.hexdigest
 
     def limited(self, n: int, seed: int) -> Suite:
         """The suite with a stratified sample of `n`, and a fingerprint of its own."""
+        if 1 <= len(self.samples) <= n:
+            return self.restricted(self.samples)
         return self.restricted(stratified_sample(self.samples, n, seed))
 
-    def restricted(self, samples: Sequence[Sample]) -> Suite:
+    def restricted(self, samples: Iterable[Sample]) -> Suite:
         """The suite with these of its samples only, and a fingerprint of its own."""
-        fingerprint = _fingerprint(samples, _specs(self.config))
-        return dataclasses.replace(self, samples=tuple(samples), fingerprint=fingerprint)
+        kept = spooled(samples)
+        digest = _Digest(_specs(self.config))
+        for sample in kept:
+            digest.add(sample.id, sample.content_hash)
+        return dataclasses.replace(self, samples=kept, fingerprint=digest.hexdigest)
 
 
 def load_suite(path: str | Path) -> Suite:
@@ -100,22 +101,111 @@ def load_suite(path: str | Path) -> Suite:
     data = path.parent / config.data
     if not data.exists():
         raise DataError(f"{path}: data: no such file {config.data!r} (looked for {data})")
-    rows = list(read_rows(data))
-    if not rows:
-        raise DataError(f"{data}: the suite is empty: not one row of data")
+    columns = _columns(data)
     corpus = None if config.corpus is None else read_corpus(config.corpus, path)
-    samples = _samples(config, fields, data, rows, corpus)
-    _check_ids(data, rows, samples)
-    samples = _with_declared_labels(config, path, data, rows, samples)
-    samples = _with_indices_from_0(config, data, rows, samples, scorers)
-    _check_references(path, data, rows, samples, scorers)
+    reading = _Reading(config, fields, path, data, columns, scorers, corpus)
+    samples = spooled(reading)
+    reading.raise_if_any(samples)
     return Suite(
         config=config,
         path=path,
-        samples=tuple(samples),
+        samples=samples,
         scorers=scorers,
-        fingerprint=_fingerprint(samples, _specs(config)),
+        fingerprint=reading.fingerprint,
     )
+
+
+def _columns(data: Path) -> dict[str, None]:
+    """Names of all columns to None: a row of JSONL may lack some.
+
+    Raises:
+        DataError: the data cannot be read, or are empty.
+    """
+    rows = read_rows(data)
+    first = next(rows, None)
+    if first is None:
+        raise DataError(f"{data}: the suite is empty: not one row of data")
+    columns = dict.fromkeys(first.values)
+    if not has_header(data):
+        for row in rows:
+            columns.update(dict.fromkeys(row.values))
+    return columns
+
+
+class _Reading:
+    """The samples of a suite, made while they are gone through; afterwards what is wrong."""
+
+    def __init__(
+        self,
+        config: SuiteConfig,
+        fields: SuiteFields,
+        path: Path,
+        data: Path,
+        columns: Mapping[str, None],
+        scorers: tuple[Scorer, ...],
+        corpus: Corpus | None,
+    ) -> None:
+        self._config, self._fields, self._data = config, fields, data
+        self._labels = None if config.labels is None else tuple(config.labels)
+        self._columns, self._corpus = columns, corpus
+        self._problems = RowProblems(data)
+        self._ids = UniqueIds(data)
+        self._declared = DeclaredLabels(self._labels, path, data) if self._labels else None
+        self._indices = IndicesFrom0(config, scorers, data) if config.first_index else None
+        self._references = References(scorers, path, data)
+        self._no_unicode: str | None = None
+        self._digest = _Digest(_specs(config))
+
+    def __iter__(self) -> Iterator[Sample]:
+        for row in read_rows(self._data):
+            try:
+                sample = self._sample(row)
+            except DataError as error:
+                self._problems.add(row.line, str(error))
+                continue
+            self._ids.add(row.line, sample.id)
+            self._references.add(row.line, sample)
+            self._check_unicode(sample)
+            self._digest.add(sample.id, sample.content_hash)
+            yield sample
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the suite with the samples made so far."""
+        return self._digest.hexdigest
+
+    def raise_if_any(self, samples: Sequence[Sample]) -> None:
+        """Nothing, or a DataError over the rows: one kind of problem at a time."""
+        self._problems.raise_if_any()
+        self._ids.raise_if_any(samples)
+        for check in (self._declared, self._indices, self._references):
+            if check is not None:
+                check.raise_if_any()
+        if self._no_unicode is not None:
+            raise DataError(self._no_unicode)
+
+    def _sample(self, row: Row) -> Sample:
+        values = row.values
+        if len(values) != len(self._columns):
+            values = {**self._columns, **values}
+        sample = _sample(self._config, self._fields, self._labels, self._data, row, values)
+        reference = sample.reference
+        if self._declared is not None:
+            reference = self._declared.reference(row.line, reference)
+        if self._indices is not None:
+            reference = self._indices.reference(row.line, reference, sample.choices or ())
+        if reference != sample.reference or self._corpus is not None:
+            sample = dataclasses.replace(sample, reference=reference, corpus=self._corpus)
+        return dataclasses.replace(sample, content_hash=_content_hash(sample))
+
+    def _check_unicode(self, sample: Sample) -> None:
+        try:
+            f"{sample.id}{sample.text}{sample.reference}{sample.choices}".encode()
+        except UnicodeEncodeError as error:
+            self._no_unicode = self._no_unicode or (
+                f"{sample.source}: sample {sample.id!a} is not valid Unicode ({error.reason}); "
+                "mend the text"
+            )
 
 
 def _specs(config: SuiteConfig) -> Sequence[str | dict[str, Any]]:
@@ -134,30 +224,6 @@ def _scorers(config: SuiteConfig, path: Path) -> tuple[Scorer, ...]:
         return resolve_scorers(_specs(config), search=(path.resolve().parent,))
     except ConfigError as error:
         raise ConfigError([f"{path}: scorers: {problem}" for problem in error.problems]) from error
-
-
-def _samples(
-    config: SuiteConfig,
-    fields: SuiteFields,
-    data: Path,
-    rows: Sequence[Row],
-    corpus: Corpus | None,
-) -> list[Sample]:
-    absent = dict.fromkeys(name for row in rows for name in row.values)
-    labels = None if config.labels is None else tuple(config.labels)
-    problems = RowProblems(data)
-    samples = []
-    for row in rows:
-        values = row.values if len(row.values) == len(absent) else {**absent, **row.values}
-        try:
-            sample = _sample(config, fields, labels, data, row, values)
-            if corpus is not None:
-                sample = dataclasses.replace(sample, corpus=corpus)
-            samples.append(dataclasses.replace(sample, content_hash=_content_hash(sample)))
-        except DataError as error:
-            problems.add(row.line, str(error))
-    problems.raise_if_any()
-    return samples
 
 
 def _sample(
@@ -219,140 +285,15 @@ def _content_hash(sample: Sample) -> str:
     return sha256(content.encode()).hexdigest()[:16]
 
 
-def _fingerprint(samples: Iterable[Sample], specs: Sequence[Any]) -> str:
-    return _digest(((sample.id, sample.content_hash) for sample in samples), specs)
+class _Digest:
+    """The fingerprint of a suite, of its scorers and one sample after the other."""
 
+    def __init__(self, specs: Sequence[Any]) -> None:
+        self._digest = sha256(_CANONICAL.encode(list(specs)).encode())
 
-def _digest(contents: Iterable[tuple[str, str]], specs: Sequence[Any]) -> str:
-    digest = sha256(_CANONICAL.encode(list(specs)).encode())
-    for sample_id, content_hash in contents:
-        digest.update(f"\n{sample_id}\0{content_hash}".encode("utf-8", "replace"))
-    return digest.hexdigest()
+    def add(self, sample_id: str, content_hash: str) -> None:
+        self._digest.update(f"\n{sample_id}\0{content_hash}".encode("utf-8", "replace"))
 
-
-def _check_ids(data: Path, rows: Sequence[Row], samples: Sequence[Sample]) -> None:
-    first: dict[str, int] = {}
-    problems = RowProblems(data)
-    for row, sample in zip(rows, samples, strict=True):
-        line = first.setdefault(sample.id, row.line)
-        if line != row.line:
-            problems.add(row.line, f"id {sample.id!r} was given before, in line {line}")
-    problems.raise_if_any()
-
-
-def _with_declared_labels(
-    config: SuiteConfig, path: Path, data: Path, rows: Sequence[Row], samples: list[Sample]
-) -> list[Sample]:
-    """The samples with references spelled as the label set spells them."""
-    if config.labels is None:
-        return samples
-    declared = {normalised_label(label): label for label in config.labels}
-    problems = RowProblems(data)
-    found: list[Sample] = []
-    matched = 0
-    for row, sample in zip(rows, samples, strict=True):
-        if sample.reference is None:
-            found.append(sample)
-            continue
-        given = str(to_text(sample.reference))
-        label = declared.get(normalised_label(given))
-        matched += label is not None
-        if label is None:
-            problems.add(
-                row.line, f"reference {given!r} is no label; {nearest(given, config.labels)}"
-            )
-        elif label != sample.reference:
-            sample = _with_reference(sample, label)
-        found.append(sample)
-    if problems and not matched:
-        raise DataError(_no_label_matches(path, config.labels, samples))
-    problems.raise_if_any()
-    return found
-
-
-def _with_indices_from_0(
-    config: SuiteConfig,
-    data: Path,
-    rows: Sequence[Row],
-    samples: list[Sample],
-    scorers: Sequence[Scorer],
-) -> list[Sample]:
-    """The samples with references that count the choices from 1 counting them from 0."""
-    if config.first_index == 0:
-        return samples
-    form: ChoiceForm = next(
-        (item.reference for item in scorers if isinstance(item, MultipleChoice)), "auto"
-    )
-    problems = RowProblems(data)
-    found = []
-    for row, sample in zip(rows, samples, strict=True):
-        given, choices = sample.reference, sample.choices or ()
-        counted = isinstance(given, int) and not isinstance(given, bool)
-        if not counted and not (isinstance(given, str) and given.strip().isdecimal()):
-            found.append(sample)
-            continue
-        readings = choice_readings(
-            str(given),
-            choices,
-            form="index" if counted else form,
-            first_index=config.first_index,
-        )
-        if len(readings) == 1:
-            sample = _with_reference(sample, next(iter(readings)))
-        else:
-            problems.add(row.line, _no_index(given, len(choices), readings))
-        found.append(sample)
-    problems.raise_if_any()
-    return found
-
-
-def _no_index(given: Any, n_choices: int, readings: dict[int, str]) -> str:
-    if not readings:
-        return f"reference {given!r} is none of the {n_choices} choices, counted from first_index 1"
-    return (
-        f"reference {given!r} is {readings_text(readings)}; say which with the scorer "
-        "{type: multiple_choice, reference: index}, or reference: text"
-    )
-
-
-def _with_reference(sample: Sample, reference: str | int) -> Sample:
-    changed = dataclasses.replace(sample, reference=reference)
-    return dataclasses.replace(changed, content_hash=_content_hash(changed))
-
-
-def _no_label_matches(path: Path, labels: Sequence[str], samples: Iterable[Sample]) -> str:
-    counts = Counter(str(to_text(s.reference)) for s in samples if s.reference is not None)
-    seen = [value for value, _ in counts.most_common(5)]
-    more = f" and {len(counts) - len(seen)} more" if len(counts) > len(seen) else ""
-    return (
-        f"{path}: labels: none of them is a reference: references are "
-        f"{', '.join(map(repr, seen))}{more}; labels are {', '.join(map(repr, labels[:12]))}; "
-        f"for {seen[0]!r}: {nearest(seen[0], labels)}"
-    )
-
-
-def _check_references(
-    path: Path,
-    data: Path,
-    rows: Sequence[Row],
-    samples: Sequence[Sample],
-    scorers: Sequence[Scorer],
-) -> None:
-    needing = [scorer for scorer in scorers if requires_reference(scorer)]
-    if needing and all(sample.reference is None for sample in samples):
-        raise DataError(
-            f"{path}: reference is missing in all {len(samples)} rows of {data}, but scorer "
-            f"{needing[0].metric.name!r} needs it: set `reference`, or leave out `scorers` when "
-            "the models carry recorded scores"
-        )
-    problems = RowProblems(data)
-    for row, sample in zip(rows, samples, strict=True):
-        for scorer in needing:
-            problem = reference_problem(scorer, sample)
-            if problem is not None:
-                problems.add(row.line, f"{problem} (scorer {scorer.metric.name!r})")
-        for scorer in scorers:
-            problem = sample_problem(scorer, sample)
-            if problem is not None:
-                problems.add(row.line, f"{problem} (scorer {scorer.metric.name!r})")
-    problems.raise_if_any()
+    @property
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from kdeval.config.schema import RunConfig
 from kdeval.config.series import SeriesConfig
 from kdeval.errors import ConfigError, RunError
 from kdeval.models.protocols import Model
-from kdeval.run.requests import KeyedRequest, keyed_requests
+from kdeval.run.keys import Keys
+from kdeval.run.questions import SampleRequests, request_keys
 from kdeval.run.runner import Asked, RunInputs, ask_models, prepare, write_run
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import ModelEntry, RunDirectory
@@ -43,8 +45,8 @@ def _silent(stage: str, done: int, total: int) -> None:
 class _Answers:
     """What asking the models came to so far, by model name."""
 
-    keys: dict[tuple[str, str], list[KeyedRequest]] = field(default_factory=dict)
-    cached: dict[str, frozenset[str]] = field(default_factory=dict)
+    keys: dict[tuple[str, str], Keys] = field(default_factory=dict)
+    cached: dict[str, AbstractSet[str]] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     errors: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -56,7 +58,7 @@ class _Answers:
 
     def of(self, names: Sequence[str]) -> Asked:
         return Asked(
-            keys={place: keyed for place, keyed in self.keys.items() if place[0] in names},
+            keys={place: keys for place, keys in self.keys.items() if place[0] in names},
             cached={name: self.cached[name] for name in names},
             asked={name: self.asked[name] for name in names},
             errors={name: self.errors[name] for name in names},
@@ -255,10 +257,12 @@ class CheckpointRecorder:
         )
         self._checkpoints[entry.name] = found
         keys = {
-            (entry.name, suite.name): keyed_requests(found, entry.fingerprint, suite.samples)
+            (entry.name, suite.name): request_keys(
+                found, entry.fingerprint, SampleRequests(suite.samples)
+            )
             for suite in inputs.suites
         }
-        every = list(dict.fromkeys(item.key for keyed in keys.values() for item in keyed))
+        every = list(dict.fromkeys(key for part in keys.values() for key in part))
         responses = store.get(every)
         self._answers.add(
             Asked(

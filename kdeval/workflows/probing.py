@@ -11,7 +11,7 @@ from kdeval.config.schema import LatencyProbe
 from kdeval.latency.probe import probe, probe_is_current
 from kdeval.models.protocols import Model
 from kdeval.run.asked import Asked
-from kdeval.run.requests import as_request
+from kdeval.run.questions import Questions, SampleRequests
 from kdeval.run.runner import Progress, RunInputs
 from kdeval.run.spending import spends, within_budget
 from kdeval.store.predictions import PredictionStore
@@ -67,13 +67,13 @@ def probe_latency(
     if spared is not None:
         file.unlink(missing_ok=True)
         return (spared,)
-    requests = [as_request(sample) for suite in inputs.suites for sample in suite.samples]
+    suites = [SampleRequests(suite.samples) for suite in inputs.suites]
     with contextlib.ExitStack() as budgets:
         for model in live.values():
             budgets.enter_context(within_budget(model, store, ()))
         probe(
             live,
-            [*requests, *(added.requests if added else ())],
+            Questions([*suites, added.requests if added else ()]),
             rounds=settings.requests,
             warmup=settings.warmup,
             seed=inputs.config.seed,

@@ -93,12 +93,17 @@ def _texts(inputs: RunInputs, asked: Asked, store: PredictionStore) -> Iterable[
     for suite in filter(_is_written, inputs.suites):
         assert inputs.config.token_fidelity is not None
         kept = suite.limited(inputs.config.token_fidelity.samples, inputs.config.seed).samples
-        keys = {item.request.sample_id: item.key for item in asked.keys[teacher, suite.name]}
+        wanted = {sample.id for sample in kept}
+        keys = {
+            sample.id: key
+            for sample, key in zip(suite.samples, asked.keys[teacher, suite.name], strict=True)
+            if sample.id in wanted
+        }
         known = store.get([keys[sample.id] for sample in kept])
         failed = Response(error="not asked")
         yield SuiteTexts(
             suite=suite.name,
-            samples=kept,
+            samples=tuple(kept),
             answers=tuple(known.get(keys[sample.id], failed) for sample in kept),
         )
 

@@ -76,10 +76,8 @@ class _Tally:
     def count(self, asked: Asked) -> Asked:
         """`asked` where answers that this command asked itself do not count as known before."""
         for name, number in asked.asked.items():
-            every = {
-                item.key for (m, _), keyed in asked.keys.items() if m == name for item in keyed
-            }
-            self.now[name] |= every - asked.cached[name]
+            before = asked.cached[name]
+            self.now[name].update(k for keys in asked.of(name) for k in keys if k not in before)
             self.asked[name] += number
         cached = {name: keys - self.now[name] for name, keys in asked.cached.items()}
         self.last = replace(asked, cached=cached)

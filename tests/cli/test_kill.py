@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_what_was_answered(project: Path) -> None:
 def _assert_same(left: Path, right: Path) -> None:
     one, other = (pd.read_parquet(path / "pairs.parquet") for path in (left, right))
     for column in one.columns:
-        if column.endswith("_cached"):
+        if column.endswith(("_cached", "_key")):  # a delay and a log make another fingerprint
             continue
         if one[column].isna().all():
             assert other[column].isna().all()

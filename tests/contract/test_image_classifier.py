@@ -22,7 +22,7 @@ from kdeval.models.protocols import Classifier, Model, Request
 from kdeval.models.resolver import build_model
 from kdeval.records import Image
 from kdeval.run.executor import ask
-from kdeval.run.requests import as_request, keyed_requests
+from kdeval.run.requests import as_request, request_key
 from kdeval.suites.read import Suite, load_suite
 
 LABELS = ("cat", "dog", "bird")
@@ -201,8 +201,9 @@ def test_images_of_a_suite(folder: Path, tmp_path: Path) -> None:
     samples = [suite.samples[0] for suite in suites]
     assert len({sample.content_hash for sample in samples}) == 1
     assert samples[0].text.startswith("[image ")
-    assert len({item.key for item in keyed_requests(model, model.fingerprint, samples)}) == 1
-    answers = ask(model, [as_request(sample) for sample in samples])
+    requests = [as_request(sample) for sample in samples]
+    assert len({request_key(model, model.fingerprint, request) for request in requests}) == 1
+    answers = ask(model, requests)
     assert len({answer.output for answer in answers}) == 1
     assert all(answer.error is None for answer in answers)
 
@@ -215,9 +216,8 @@ def test_a_changed_image_is_another_sample(folder: Path, tmp_path: Path) -> None
     for seed in (1, 2):
         (tmp_path / "1.png").write_bytes(_png(seed))
         sample = _suite(tmp_path, "rows.jsonl", "file", input="{{ file }}").samples[0]
-        found.append(
-            (sample.content_hash, keyed_requests(model, model.fingerprint, [sample])[0].key)
-        )
+        key = request_key(model, model.fingerprint, as_request(sample))
+        found.append((sample.content_hash, key))
     assert found[0][0] != found[1][0]
     assert found[0][1] != found[1][1]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 __all__ = ["Origin"]
 
@@ -29,6 +29,10 @@ class Origin:
     scope: str = ""
     expires_after_s: float | None = None
     suites: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def asked_in(self, suites: Iterable[tuple[str, str]]) -> Origin:
+        """The same of those answers: pairs of key and suite."""
+        return replace(self, suites=dict(suites))
 
     def cache_key(self, key: str) -> str:
         """What the answer of that store key is called in the cache."""

@@ -204,7 +204,7 @@ class SharedCache:
         try:
             models = {
                 origin.fingerprint + origin.name: _model_id(connection, origin)
-                for origin in {id(origin): origin for origin, _ in rows}.values()
+                for origin in {o.fingerprint + o.name: o for o, _ in rows}.values()
             }
             connection.executemany(
                 "INSERT OR REPLACE INTO answers (model, key, created, used, bytes, cost_usd, "

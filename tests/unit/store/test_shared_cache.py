@@ -90,14 +90,14 @@ def test_answers_without_an_origin_are_not_shared(tmp_path: Path) -> None:
         one.put({"k": FULL})
         one.answered(["k"])
         model = EchoModel()
-        assert origin_of(one, "m", model, "f", ()) is not None
+        assert origin_of(one, "m", model, "f") is not None
         model.shareable = False  # type: ignore[attr-defined]
-        assert origin_of(one, "m", model, "f", ()) is None
+        assert origin_of(one, "m", model, "f") is None
         recorded = EchoModel()
         recorded.answers_by_id = True  # type: ignore[attr-defined]
-        assert origin_of(one, "m", recorded, "f", ()) is None
+        assert origin_of(one, "m", recorded, "f") is None
     with PredictionStore(tmp_path / "b") as two:
-        assert origin_of(two, "m", EchoModel(), "f", ()) is None
+        assert origin_of(two, "m", EchoModel(), "f") is None
     with SharedCache(tmp_path / "c") as cache:
         assert cache.get(["k"], TEACHER) == {}
 
