@@ -143,7 +143,7 @@ def test_without_a_probe_one_model_after_the_other_is_in_memory(tmp_path: Path) 
             answers.append([
                 replace(response, timing=None)
                 for keyed in asked.of("student")
-                for response in store.get([item.key for item in keyed]).values()
+                for response in store.get(list(keyed)).values()
             ])  # fmt: skip
         for model in inputs.models.values():
             assert isinstance(model, Unloadable)
