@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from kdeval.models.protocols import Request
 from kdeval.records import Response
 from kdeval.run.asked import Asked
+from kdeval.run.asking import ask_missing
 from kdeval.run.executor import Executor
+from kdeval.run.prepare import RunInputs
 from kdeval.run.questions import Questions, request_keys
-from kdeval.run.runner import RunInputs, ask_missing
 from kdeval.store.predictions import PredictionStore
 
 __all__ = ["StoredAnswers"]

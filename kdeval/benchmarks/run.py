@@ -17,8 +17,9 @@ from kdeval.errors import UsageError
 from kdeval.models.protocols import Request
 from kdeval.records import Kind, Metric
 from kdeval.run.asked import Asked
+from kdeval.run.asking import Progress
 from kdeval.run.executor import Executor, LocalExecutor
-from kdeval.run.runner import Progress, RunInputs
+from kdeval.run.prepare import RunInputs
 from kdeval.run.scored import ScoredSuite
 from kdeval.store.predictions import PredictionStore
 

@@ -13,8 +13,8 @@ from kdeval.errors import MissingExtraError
 from kdeval.models.protocols import Model
 from kdeval.run.executor import Executor, LocalExecutor
 from kdeval.run.model_source import ModelSource, model_sources
+from kdeval.run.prepare import RunInputs
 from kdeval.run.ray_settings import RaySettings
-from kdeval.run.runner import RunInputs
 
 __all__ = ["Cluster", "executor_on", "ray_cluster"]
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kdeval.records import Sample
-from kdeval.run.runner import RunInputs
+from kdeval.run.prepare import RunInputs
 from kdeval.store.fingerprints import value_digest
 from kdeval.store.looks import LookKind, Looks
 from kdeval.suites.look_order import look_order

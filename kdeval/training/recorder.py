@@ -12,9 +12,12 @@ from kdeval.config.schema import RunConfig
 from kdeval.config.series import SeriesConfig
 from kdeval.errors import ConfigError, RunError
 from kdeval.models.protocols import Model
+from kdeval.run.asked import Asked
+from kdeval.run.asking import ask_models
 from kdeval.run.keys import Keys
+from kdeval.run.prepare import RunInputs, prepare
 from kdeval.run.questions import SampleRequests, request_keys
-from kdeval.run.runner import Asked, RunInputs, ask_models, prepare, write_run
+from kdeval.run.writing import write_run
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import ModelEntry, RunDirectory
 from kdeval.workflows.answers import open_answers

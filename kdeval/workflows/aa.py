@@ -22,8 +22,10 @@ from kdeval.records import RunHeader
 from kdeval.report.noise_file import noise_floor_file, write_noise_floor
 from kdeval.report.noise_terminal import noise_renderables
 from kdeval.run.asked import Asked
+from kdeval.run.asking import Progress, ask_models
 from kdeval.run.cluster import Cluster, executor_on
-from kdeval.run.runner import Progress, RunInputs, ask_models, prepare, write_run
+from kdeval.run.prepare import RunInputs, prepare
+from kdeval.run.writing import write_run
 from kdeval.store.fingerprints import value_digest
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import RunDirectory

@@ -9,7 +9,8 @@ from pathlib import Path
 from kdeval.config.schema import RunConfig
 from kdeval.errors import UsageError
 from kdeval.models.ensemble import Ensemble
-from kdeval.run.runner import Asked, RunInputs
+from kdeval.run.asked import Asked
+from kdeval.run.prepare import RunInputs
 from kdeval.store.cache.shared import SharedCache
 from kdeval.store.predictions import PredictionStore
 

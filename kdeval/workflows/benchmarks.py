@@ -12,8 +12,9 @@ from kdeval.models.protocols import Request
 from kdeval.models.resolver import require_capability
 from kdeval.records import Metric
 from kdeval.run.asked import Asked
+from kdeval.run.asking import Progress
 from kdeval.run.executor import Executor
-from kdeval.run.runner import Progress, RunInputs
+from kdeval.run.prepare import RunInputs
 from kdeval.run.scored import ScoredSuite
 from kdeval.store.predictions import PredictionStore
 

@@ -12,9 +12,12 @@ from kdeval.compare.off_label import off_label_lines
 from kdeval.config.schema import RunConfig
 from kdeval.cost.unused_prices import unused_price_lines
 from kdeval.errors import RunError, UsageError
+from kdeval.run.asked import Asked
+from kdeval.run.asking import Progress, ask_models
 from kdeval.run.cluster import Cluster, executor_on
-from kdeval.run.runner import Asked, Progress, RunInputs, ask_models, prepare, write_run
+from kdeval.run.prepare import RunInputs, prepare
 from kdeval.run.spending import spent_lines
+from kdeval.run.writing import write_run
 from kdeval.store.hidden import HIDDEN_FILES
 from kdeval.store.looks import LOOKS_FILE, read_looks
 from kdeval.store.predictions import writer_lock

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from kdeval.errors import UsageError
 from kdeval.models.white_box import HiddenStates
+from kdeval.run.asking import Progress
+from kdeval.run.prepare import RunInputs
 from kdeval.run.requests import as_request
-from kdeval.run.runner import Progress, RunInputs
 from kdeval.store.hidden import HIDDEN_FILES, HiddenTables
 from kdeval.store.run_directory import RunDirectory
 

@@ -11,7 +11,7 @@ from kdeval.gate.baseline import Baseline
 from kdeval.gate.looking import policy_digest
 from kdeval.gate.policy import GatePolicy
 from kdeval.run.look_plan import LookPlan, plan_looks
-from kdeval.run.runner import RunInputs
+from kdeval.run.prepare import RunInputs
 from kdeval.store.looks import LookKind, Looks, read_looks, write_looks
 from kdeval.store.pairs import read_table
 

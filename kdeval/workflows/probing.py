@@ -11,8 +11,9 @@ from kdeval.config.schema import LatencyProbe
 from kdeval.latency.probe import probe, probe_is_current
 from kdeval.models.protocols import Model
 from kdeval.run.asked import Asked
+from kdeval.run.asking import Progress
+from kdeval.run.prepare import RunInputs
 from kdeval.run.questions import Questions, SampleRequests
-from kdeval.run.runner import Progress, RunInputs
 from kdeval.run.spending import spends, within_budget
 from kdeval.store.predictions import PredictionStore
 from kdeval.workflows.answers import probe_spared

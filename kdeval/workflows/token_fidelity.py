@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from kdeval.errors import UsageError
 from kdeval.models.white_box import TokenScorer
 from kdeval.records import Response
-from kdeval.run.runner import Asked, Progress, RunInputs
+from kdeval.run.asked import Asked
+from kdeval.run.asking import Progress
+from kdeval.run.prepare import RunInputs
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE, read_settings
 from kdeval.suites.read import Suite

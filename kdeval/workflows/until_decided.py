@@ -20,11 +20,14 @@ from kdeval.gate.baseline import load_baseline
 from kdeval.gate.decide import judge
 from kdeval.gate.decision import GateDecision
 from kdeval.gate.policy import GatePolicy, load_policy
+from kdeval.run.asked import Asked
+from kdeval.run.asking import Progress, ask_models
 from kdeval.run.cluster import Cluster, executor_on
 from kdeval.run.executor import Executor
 from kdeval.run.look_plan import LookPlan
-from kdeval.run.runner import Asked, Progress, ask_models, prepare, write_run
+from kdeval.run.prepare import prepare
 from kdeval.run.spending import spent_lines
+from kdeval.run.writing import write_run
 from kdeval.store.looks import LookKind, LookTaken, write_looks
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.run_directory import RunDirectory

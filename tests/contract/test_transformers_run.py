@@ -18,7 +18,8 @@ from rich.console import Console
 from kdeval.compare.compute import compare_run
 from kdeval.config.schema import load_config
 from kdeval.models.protocols import Unloadable
-from kdeval.run.runner import ask_models, prepare
+from kdeval.run.asking import ask_models
+from kdeval.run.prepare import prepare
 from kdeval.store.predictions import PredictionStore
 from kdeval.workflows.evaluate import evaluate
 from kdeval.workflows.reporting import write_report

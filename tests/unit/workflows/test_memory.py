@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kdeval.config.schema import RunConfig
-from kdeval.run import runner
+from kdeval.run import asking, writing
 from kdeval.store import pairs
 from kdeval.workflows.evaluate import evaluate
 
@@ -44,7 +44,8 @@ def test_a_further_sample_takes_less_memory_than_its_text(
 
     What is worked on at a time is made small, so that it is the same in both runs.
     """
-    monkeypatch.setattr(runner, "_READ_CHUNK", 250)
+    monkeypatch.setattr(asking, "_LOOKED_UP", 250)
+    monkeypatch.setattr(writing, "_READ_CHUNK", 250)
     monkeypatch.setattr(pairs, "_BATCH", 250)
     _peak(tmp_path / "first", 50)
     small, large = _peak(tmp_path / "small", 2_100), _peak(tmp_path / "large", 4_200)
