@@ -175,6 +175,8 @@ BENCHES: dict[str, Callable[[Path], None]] = {
 
 def main(names: list[str]) -> None:
     """Prints each benchmark's figures."""
+    if unknown := sorted(set(names) - set(BENCHES)):
+        sys.exit(f"no benchmark named {', '.join(unknown)}: there are {', '.join(BENCHES)}")
     for name in names or list(BENCHES):
         print(f"{name}: {BENCHES[name].__doc__}")
         with tempfile.TemporaryDirectory() as directory:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from kdeval.workflows.evaluate import Evaluated, evaluate
 from tests.contract.causal_models import save_tokenizer
 from tests.contract.test_ray import worker_processes
 
-SAMPLES = 400
+SAMPLES = 800
 CHOICES = ["one two three", "the capital of France", "a bad film", "neutral"]
 WORKERS = 2
 
@@ -29,16 +28,52 @@ def bench_ray(directory: Path, *, samples: int = SAMPLES) -> None:
     """Multiple choice by a 20-million-weight Llama of random weights, one thread a process."""
     torch.set_num_threads(1)
     config = _project(directory, samples)
-    start = time.perf_counter()
-    local = evaluate(load_config(config), directory / "local")
-    alone = time.perf_counter() - start
-    print(f"  this process          {alone:6.1f} s")
+    alone = _Clock(samples)
+    local = evaluate(load_config(config), directory / "local", progress=alone)
+    print(f"  this process          {alone.wall():6.1f} s, {alone.rate():5.1f} answers a second")
     for name, kill in (("2 Ray workers", False), ("one of them killed", True)):
-        start = time.perf_counter()
-        spread, killed = _on_ray(config, directory / name.replace(" ", "_"), samples, kill=kill)
-        wall = time.perf_counter() - start
-        assert killed is kill
-        print(f"  {name:20}  {wall:6.1f} s   x{alone / wall:.2f}   {_difference(local, spread)}")
+        clock = _Clock(samples, kill=kill)
+        with ray_cluster(RaySettings(workers=WORKERS)) as cluster:
+            spread = evaluate(
+                load_config(config), directory / name, progress=clock, cluster=cluster
+            )
+        wall = clock.wall()
+        assert bool(clock.killed) is kill
+        print(
+            f"  {name:20}  {wall:6.1f} s, {clock.rate():5.1f} answers a second"
+            f"   x{alone.wall() / wall:.2f}, x{clock.rate() / alone.rate():.2f}"
+            f"   {_difference(local, spread)}"
+        )
+
+
+class _Clock:
+    """Progress that times a run: as a whole, and without what comes before a first answer."""
+
+    def __init__(self, samples: int, *, kill: bool = False) -> None:
+        self._samples, self._kill, self.killed = samples, kill, False
+        self._start = self._last = time.perf_counter()
+        self._first: dict[str, tuple[float, int]] = {}
+        self._answering, self._answers = 0.0, 0
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        self._last = now = time.perf_counter()
+        if done and name not in self._first:
+            self._first[name] = (now, done)
+        if done == total:
+            since, before = self._first[name]
+            self._answering += now - since
+            self._answers += total - before
+        if self._kill and not self.killed and done >= self._samples // 2:
+            os.kill(worker_processes()[0], signal.SIGKILL)
+            self.killed = True
+
+    def wall(self) -> float:
+        """Seconds to the last answer, start of the cluster and its workers included."""
+        return self._last - self._start
+
+    def rate(self) -> float:
+        """Answers a second from each model's first answer to its last."""
+        return self._answers / self._answering
 
 
 def _project(directory: Path, samples: int) -> Path:
@@ -69,20 +104,6 @@ def _project(directory: Path, samples: int) -> Path:
            "latency_probe": False}  # fmt: skip
     (directory / "run.yaml").write_text(yaml.safe_dump(run))
     return directory / "run.yaml"
-
-
-def _on_ray(config: Path, out: Path, samples: int, *, kill: bool) -> tuple[Evaluated, bool]:
-    """The run, its start of Ray included, and whether a worker was killed in it."""
-    killed: list[int] = []
-
-    def progress(name: str, done: int, total: int) -> None:
-        if kill and not killed and done >= samples // 2:
-            killed.append(worker_processes()[0])
-            os.kill(killed[0], signal.SIGKILL)
-
-    called: Callable[[str, int, int], None] = progress
-    with ray_cluster(RaySettings(workers=WORKERS)) as cluster:
-        return evaluate(load_config(config), out, progress=called, cluster=cluster), bool(killed)
 
 
 def _difference(local: Evaluated, spread: Evaluated) -> str:
