@@ -63,3 +63,16 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def checkpoint(request: pytest.FixtureRequest, checkpoints: dict[str, Path]) -> Path:
     """A model of each architecture."""
     return checkpoints[request.param]
+
+
+@pytest.fixture(scope="session")
+def chat_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a tiny Llama of 256 positions; its tokenizer begins texts, and has a chat
+    template.
+    """
+    from tests.contract.causal_models import save_llama, save_tokenizer
+
+    folder = tmp_path_factory.mktemp("chat-llama")
+    save_llama(folder)
+    save_tokenizer(folder, bos=True, chat=True)
+    return folder

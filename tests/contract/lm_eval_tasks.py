@@ -12,48 +12,70 @@ COUNTRIES = {
     "Egypt": "Cairo", "Japan": "Tokyo", "Kenya": "Nairobi",
 }  # fmt: skip
 
-_CHOICES = """
-output_type: multiple_choice
-doc_to_text: "{{passage}}\\nQuestion: {{question}}\\nAnswer:"
+_LOWER_IS_BETTER = ("brier_score", "perplexity", "weighted_perplexity", "bits_per_byte")
+
+
+def _task(
+    name: str,
+    output_type: str,
+    settings: str,
+    metrics: Mapping[str, str],
+    *,
+    data: str,
+    train: str = "",
+) -> str:
+    """A task file: the lines that all have, its own settings, and its metrics.
+
+    Args:
+        name: of the task.
+        output_type: lm-eval's.
+        settings: its own lines.
+        metrics: name to lm-eval's aggregation.
+        data: the JSONL file of its documents, without the suffix.
+        train: the file of its examples, without the suffix; "": it has none.
+    """
+    files = f"{{test: {data}.jsonl{f', train: {train}.jsonl' if train else ''}}}"
+    return "\n".join(
+        [
+            f"task: {name}",
+            "dataset_path: json",
+            f"dataset_kwargs: {{data_files: {files}}}",
+            "test_split: test",
+            *(["training_split: train", "fewshot_split: train"] if train else []),
+            f"output_type: {output_type}",
+            settings.strip(),
+            "metric_list:",
+            *(
+                f"  - {{metric: {metric}, aggregation: {aggregation}, "
+                f"higher_is_better: {str(aggregation not in _LOWER_IS_BETTER).lower()}}}"
+                for metric, aggregation in metrics.items()
+            ),
+            "",
+        ]
+    )
+
+
+def _sums(n: int) -> str:
+    settings = """
+doc_to_text: "{{question}}"
 doc_to_choice: choices
 doc_to_target: answer
 """
+    return _task(f"sums_{n}", "multiple_choice", settings, {"acc": "mean"}, data=f"sums_{n}")
+
 
 _CAPITALS = """
-task: capitals
-dataset_path: json
-dataset_kwargs: {data_files: {train: train.jsonl, test: capitals.jsonl}}
-training_split: train
-test_split: test
-fewshot_split: train
-metric_list:
-  - {metric: acc, aggregation: mean, higher_is_better: true}
-  - {metric: acc_norm, aggregation: mean, higher_is_better: true}
-  - {metric: brier_score, aggregation: brier_score, higher_is_better: false}
-  - {metric: mcc, aggregation: matthews_corrcoef, higher_is_better: true}
+doc_to_text: "{{passage}}\\nQuestion: {{question}}\\nAnswer:"
+doc_to_choice: choices
+doc_to_target: answer
 metadata: {version: 1.5}
 """
-
 _YES_NO = """
-task: yes_no
-dataset_path: json
-dataset_kwargs: {data_files: {test: yes_no.jsonl}}
-test_split: test
-output_type: multiple_choice
 doc_to_text: "{{question}} Answer:"
 doc_to_choice: ["no", "yes"]
 doc_to_target: answer
-metric_list:
-  - {metric: acc, aggregation: mean, higher_is_better: true}
-  - {metric: f1, aggregation: f1, higher_is_better: true}
 """
-
 _WRITING = """
-task: writing
-dataset_path: json
-dataset_kwargs: {data_files: {test: capitals.jsonl}}
-test_split: test
-output_type: generate_until
 doc_to_text: "{{question}} Answer:"
 doc_to_target: "{{choices[answer]}}"
 generation_kwargs: {until: ["."], max_gen_toks: 6}
@@ -62,45 +84,16 @@ filter_list:
     filter: [{function: regex, regex_pattern: "([A-Za-z])"}, {function: take_first}]
   - name: whole
     filter: [{function: take_first}]
-metric_list:
-  - {metric: exact_match, aggregation: mean, higher_is_better: true}
 """
-
 _TEXTS = """
-task: texts
-dataset_path: json
-dataset_kwargs: {data_files: {test: capitals.jsonl}}
-test_split: test
-output_type: loglikelihood_rolling
 doc_to_text: ""
 doc_to_target: "{{passage}}"
-metric_list:
-  - {metric: word_perplexity, aggregation: weighted_perplexity, higher_is_better: false}
-  - {metric: byte_perplexity, aggregation: weighted_perplexity, higher_is_better: false}
-  - {metric: bits_per_byte, aggregation: bits_per_byte, higher_is_better: false}
 """
-
 _LAST_WORDS = """
-task: last_words
-dataset_path: json
-dataset_kwargs: {data_files: {test: capitals.jsonl}}
-test_split: test
-output_type: loglikelihood
 doc_to_text: "{{question}}"
 doc_to_target: " {{choices[answer]}}"
-metric_list:
-  - {metric: perplexity, aggregation: perplexity, higher_is_better: false}
-  - {metric: acc, aggregation: mean, higher_is_better: true}
-  - {metric: median_acc, aggregation: median, higher_is_better: true}
 process_results: !function scoring.both
 """
-
-_SCORING = """
-def both(doc, results):
-    log_likelihood, greedy = results[0]
-    return {"perplexity": log_likelihood, "acc": int(greedy), "median_acc": int(greedy)}
-"""
-
 _GROUP = """
 group: sums
 task:
@@ -110,31 +103,45 @@ task:
 aggregate_metric_list:
   - {metric: acc, weight_by_size: true}
 """
-
-_SUM = """
-task: sums_{n}
-dataset_path: json
-dataset_kwargs: {{data_files: {{test: sums_{n}.jsonl}}}}
-test_split: test
-output_type: multiple_choice
-doc_to_text: "{{{{question}}}}"
-doc_to_choice: choices
-doc_to_target: answer
-metric_list:
-  - {{metric: acc, aggregation: mean, higher_is_better: true}}
+_FILES = {
+    "capitals": _task(
+        "capitals", "multiple_choice", _CAPITALS,
+        {"acc": "mean", "acc_norm": "mean", "brier_score": "brier_score",
+         "mcc": "matthews_corrcoef"},
+        data="capitals", train="train",
+    ),
+    "yes_no": _task(
+        "yes_no", "multiple_choice", _YES_NO, {"acc": "mean", "f1": "f1"}, data="yes_no"
+    ),
+    "writing": _task(
+        "writing", "generate_until", _WRITING, {"exact_match": "mean"}, data="capitals"
+    ),
+    "texts": _task(
+        "texts", "loglikelihood_rolling", _TEXTS,
+        {"word_perplexity": "weighted_perplexity", "byte_perplexity": "weighted_perplexity",
+         "bits_per_byte": "bits_per_byte"},
+        data="capitals",
+    ),
+    "last_words": _task(
+        "last_words", "loglikelihood", _LAST_WORDS,
+        {"perplexity": "perplexity", "acc": "mean", "median_acc": "median"},
+        data="capitals",
+    ),
+    "sums": _GROUP.lstrip(),
+    **{f"sums_{n}": _sums(n) for n in (1, 2, 3)},
+}  # fmt: skip
+_SCORING = """
+def both(doc, results):
+    log_likelihood, greedy = results[0]
+    return {"perplexity": log_likelihood, "acc": int(greedy), "median_acc": int(greedy)}
 """
 
 
 def write_tasks(folder: Path) -> Path:
     """Tasks capitals, yes_no, writing, texts, last_words, and the group sums, in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {
-        "capitals": _CAPITALS + _CHOICES, "yes_no": _YES_NO, "writing": _WRITING, "texts": _TEXTS,
-        "last_words": _LAST_WORDS, "sums": _GROUP,
-        **{f"sums_{n}": _SUM.format(n=n) for n in (1, 2, 3)},
-    }  # fmt: skip
-    for name, text in files.items():
-        (folder / f"{name}.yaml").write_text(text.lstrip(), encoding="utf-8")
+    for name, text in _FILES.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     (folder / "scoring.py").write_text(_SCORING, encoding="utf-8")
     write_rows(folder / "capitals.jsonl", list(_capitals()))
     write_rows(folder / "train.jsonl", list(_capitals())[::3])
