@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,13 +42,17 @@ def compared(entry: Entry, key: str, choices: Sequence[str]) -> list[float]:
     logs = [float(found[0]) for found in entry["filtered_resps"]]
     plain, bare = logs[: len(choices)], logs[len(choices) :]
     if key == "acc_norm":
-        return [value / len(choice) for value, choice in zip(plain, choices, strict=True)]
+        return _per_unit(plain, [len(choice) for choice in choices])
     if key == "acc_bytes":
-        sizes = [len(choice.encode("utf-8")) for choice in choices]
-        return [value / size for value, size in zip(plain, sizes, strict=True)]
+        return _per_unit(plain, [len(choice.encode("utf-8")) for choice in choices])
     if key == "acc_mutual_info" and bare:
         return [value - alone for value, alone in zip(plain, bare, strict=True)]
     return plain
+
+
+def _per_unit(logs: Sequence[float], sizes: Sequence[int]) -> list[float]:
+    """An empty choice is never taken: lm-eval divides by its length all the same."""
+    return [value / size if size else -math.inf for value, size in zip(logs, sizes, strict=True)]
 
 
 def likeliest(logs: Sequence[float]) -> int:

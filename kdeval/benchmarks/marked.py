@@ -188,9 +188,9 @@ class _Suite:
     ) -> tuple[Prediction, Score]:
         answers = self._answers[name]
         asked = answers.asked(document.task, document.number)
-        entry = self._entries[name][document.task, document.number].get(metric.filter)
+        entry = self._entries[name][document.task, document.number][metric.filter]
         keys = [answers.keys[request] for request in asked.requests]
-        response = answer(self._kind, entry or document.entry, metric.key, asked, document.choices)
+        response = answer(self._kind, entry, metric.key, asked, document.choices)
         prediction = Prediction(
             sample_id="",
             response_key=keys[0],
@@ -256,11 +256,11 @@ def _version(task: Any) -> str | None:
     return None if task.VERSION in (None, "Yaml") else str(task.VERSION)
 
 
-def _score(metric: LoggedMetric, entry: Entry | None, asked: Asked) -> Score:
+def _score(metric: LoggedMetric, entry: Entry, asked: Asked) -> Score:
     name = metric.metric.name
     if asked.failure is not None:
         return Score(scorer=name, value=None, reason="the request failed")
-    if entry is None or metric.key not in entry["metrics"]:
+    if metric.key not in entry["metrics"]:
         return Score(scorer=name, value=None, reason="lm-eval marked this document otherwise")
     mark = metric.reading.mark(entry[metric.key])
     if mark is None:

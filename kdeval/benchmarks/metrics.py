@@ -65,6 +65,8 @@ def logged_metrics(
             continue
         metric = _metric(suite, name, key, reading, values)
         found.append(LoggedMetric(key=key, filter=filter_name, metric=metric, reading=reading))
+    if not any(log[task] for log in logs for task in suite.tasks):
+        notes.append(f"{suite.name}: every request to every model failed, so it has no figures")
     found.sort(key=lambda item: item.metric.aggregation != "mean")
     return tuple(found), tuple(notes)
 

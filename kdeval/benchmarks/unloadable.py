@@ -37,7 +37,7 @@ def unloadable(name: str, file: Path | None, error: Exception) -> KdevalError:
         )
     if not config.get("dataset_path"):
         return DataError(f"{what} cannot be loaded{'' if file is None else f' ({file})'}: {told}")
-    if "script" in str(error) or "trust_remote_code" in str(error):
+    if _asks_for_a_script(error):
         return DataError(
             f"{what}: its data set {_data_set(config)} is made by a script that the `datasets` "
             f"library does not run: {told}\n{_way_out(str(task), file)}"
@@ -48,6 +48,12 @@ def unloadable(name: str, file: Path | None, error: Exception) -> KdevalError:
             f"{_way_out(str(task), file)}"
         )
     return DataError(f"{what} cannot be loaded{'' if file is None else f' ({file})'}: {told}")
+
+
+def _asks_for_a_script(error: Exception) -> bool:
+    """Whether the `datasets` library says so; "script" alone is part of many a column's name."""
+    told = str(error).lower()
+    return "dataset script" in told or "trust_remote_code" in told
 
 
 def file_in_the_making(error: Exception) -> Path | None:

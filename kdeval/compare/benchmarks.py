@@ -13,7 +13,7 @@ def benchmark_notes(manifest: RunManifest) -> Iterator[str]:
     """A line a benchmark: by what it was run, and how; then what else is said of it."""
     for suite in manifest.suites:
         if suite.benchmark is not None:
-            yield f"{suite.name}: {_how(suite.benchmark, manifest.limit)}."
+            yield f"{suite.name}: {_how(suite.benchmark)}."
         yield from (f"{note}." for note in suite.notes)
     alone = [item.name for item in manifest.suites if item.benchmark and not item.clustered]
     if alone:
@@ -23,7 +23,7 @@ def benchmark_notes(manifest: RunManifest) -> Iterator[str]:
         )
 
 
-def _how(benchmark: BenchmarkEntry, limit: int | None) -> str:
+def _how(benchmark: BenchmarkEntry) -> str:
     tasks = list(benchmark.tasks.values())
     parts = [f"run by {benchmark.harness} {benchmark.version}"]
     if len(tasks) > 1:
@@ -34,12 +34,12 @@ def _how(benchmark: BenchmarkEntry, limit: int | None) -> str:
     parts.append(f"{', '.join(str(n) for n in sorted({t.num_fewshot for t in tasks}))}-shot")
     if benchmark.settings.get("apply_chat_template"):
         parts.append("with each model's chat template")
-    if limit is None and any(task.documents < task.documents_in_all for task in tasks):
-        parts.append(_first(tasks))
+    first = benchmark.settings.get("limit")
+    if first is not None and any(task.documents_in_all > first for task in tasks):
+        parts.append(_first(first, tasks))
     return ", ".join(parts)
 
 
-def _first(tasks: list[BenchmarkTask]) -> str:
-    asked = max(task.documents for task in tasks)
+def _first(first: int, tasks: list[BenchmarkTask]) -> str:
     whose = f"of {tasks[0].documents_in_all:,}" if len(tasks) == 1 else "of each task"
-    return f"only the first {asked:,} documents {whose}, which are no random sample"
+    return f"only the first {first:,} documents {whose}, which are no random sample"

@@ -249,6 +249,10 @@ def test_limit_draws_a_sample_over_all_tasks(tmp_path: Path) -> None:
     shared = whole.loc[part.index]
     assert (shared["content_hash"] == part["content_hash"]).all()
     assert (shared["text"] == part["text"]).all()
+    lm_eval = {"tasks": ["capitals"], "include_path": "tasks", "limit": 8}
+    first = _run(_echoes(tmp_path, lm_eval), "first", limit=6).run
+    assert {int(number) for number in first.samples()["sample_id"]} < set(range(8))
+    assert any("only the first 8 documents of 16" in note for note in compare_run(first).notes)
 
 
 def test_a_failed_request_is_missing_and_no_wrong_answer(tmp_path: Path) -> None:
@@ -274,6 +278,23 @@ def test_a_failed_request_is_missing_and_no_wrong_answer(tmp_path: Path) -> None
         subset="teacher_score"
     )
     assert cells["capitals", "acc"].teacher_score.estimate == answered["teacher_score"].mean()
+
+
+def test_a_task_that_nobody_answered_is_told(tmp_path: Path) -> None:
+    """It has no figures, and the run says why; the other task has its own."""
+    tasks = write_tasks(tmp_path / "tasks")
+    for seed, name in enumerate(("teacher", "student")):
+        save_llama(tmp_path / name, seed=seed, positions=64)
+        save_tokenizer(tmp_path / name)
+    writing = (tasks / "writing.yaml").read_text().replace("max_gen_toks: 6", "max_gen_toks: 90")
+    (tasks / "writing.yaml").write_text(writing)
+    file = _configure(tmp_path, {"tasks": ["writing", "yes_no"], "include_path": "tasks"})
+    done = _run(file)
+    assert done.failures["teacher"].total() == done.failures["student"].total() == 16
+    told = "writing: every request to every model failed, so it has no figures"
+    assert told in done.warnings
+    assert f"{told}." in compare_run(done.run).notes
+    assert {cell.suite for cell in compare_run(done.run).students[0].cells} == {"yes_no"}
 
 
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
@@ -329,6 +350,7 @@ def test_gate_route_and_noise_floor_take_tasks_as_suites(tmp_path: Path) -> None
         ({"tasks": ["broken"], "include_path": "tasks"}, DataError, "broken.yaml"),
         ({"tasks": ["no_data"], "include_path": "tasks"}, DataError, "gone.jsonl"),
         ({"tasks": ["no_package"], "include_path": "tasks"}, DataError, "is not installed"),
+        ({"tasks": ["no_column"], "include_path": "tasks"}, DataError, "no_column.yaml): KeyError"),
         ({"tasks": ["unsafe"], "include_path": "tasks"}, UsageError, "`unsafe_code: true`"),
         ({"tasks": ["beams"], "include_path": "tasks"}, UsageError, "num_beams=3"),
         ({"tasks": ["crash"], "include_path": "tasks"}, DataError, "lm-eval failed on crash"),
@@ -347,6 +369,12 @@ def test_what_is_wrong_with_a_task_is_told(
     )
     (tasks / "no_package.yaml").write_text(
         "include: capitals.yaml\ntask: no_package\nprocess_docs: !function needs.it\n"
+    )
+    (tasks / "no_column.yaml").write_text(
+        "include: capitals.yaml\ntask: no_column\nprocess_docs: !function column.it\n"
+    )
+    (tasks / "column.py").write_text(
+        "def it(docs):\n    return docs.filter(lambda doc: doc['description'])\n"
     )
     (tasks / "needs.py").write_text("import a_package_that_nobody_has\n")
     (tasks / "unsafe.yaml").write_text("include: writing.yaml\ntask: unsafe\nunsafe_code: true\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,13 +81,16 @@ def test_a_choice_between_contexts_has_its_reference_in_the_text() -> None:
 
 
 def test_each_metric_compares_its_own_numbers() -> None:
-    """Log-likelihoods, those over letters or bytes, and those over the choice alone."""
+    """Log-likelihoods, those over letters or bytes (where there are any), and those over the choice
+    alone.
+    """
     entry = {"filtered_resps": [(-4.0, False), (-5.0, False), (-1.0, False), (-3.0, False)]}
     choices = ("ab", "ééé")
     assert compared(entry, "acc", choices) == [-4.0, -5.0]
     assert compared(entry, "acc_norm", choices) == [-2.0, -5.0 / 3]
     assert compared(entry, "acc_bytes", choices) == [-2.0, -5.0 / 6]
     assert compared(entry, "acc_mutual_info", choices) == [-3.0, -2.0]
+    assert compared(entry, "acc_norm", ("", "ab")) == [-math.inf, -2.5]
     assert likeliest([-1.0, -1.0]) == 0
 
 
