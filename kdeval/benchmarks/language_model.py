@@ -50,7 +50,7 @@ class Asked:
     Attributes:
         task: lm-eval's name of the task.
         document: lm-eval's `doc_id` of the instances; with `samples=`, the place among those.
-        requests: as the model saw them; `kdeval.run.requests.request_key` gives their store keys.
+        requests: as the model saw them; `kdeval.models.request_keys` gives their store keys.
         responses: one a request.
     """
 

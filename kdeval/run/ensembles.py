@@ -9,12 +9,13 @@ from typing import Any
 
 from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import Model, Request
+from kdeval.models.request_keys import request_key
 from kdeval.records import Response, Sample
 from kdeval.run.elsewhere import Elsewhere
 from kdeval.run.executor import Executor
 from kdeval.run.marking import mark
 from kdeval.run.origin import origin_of
-from kdeval.run.requests import as_request, in_batches, request_key
+from kdeval.run.requests import as_request, in_batches
 from kdeval.store.predictions import PredictionStore
 from kdeval.suites.read import Suite
 

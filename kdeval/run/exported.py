@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kdeval.models.exported import AskedSuite, ExportedModel
-from kdeval.run.requests import as_request, possible_keys
+from kdeval.models.request_keys import possible_keys
+from kdeval.run.requests import as_request
 from kdeval.store.export_file import KEY_DIGITS
 from kdeval.suites.read import Suite
 

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdeval.models.protocols import Model, Request
+from kdeval.models.request_keys import request_key
 from kdeval.records import Sample
 from kdeval.run.batches import place_in_order
 from kdeval.run.keys import Keys
-from kdeval.run.requests import as_request, request_key
+from kdeval.run.requests import as_request
 
 __all__ = [
     "Pending", "Questions", "SampleRequests", "keys_of_models", "pending_places", "request_keys",

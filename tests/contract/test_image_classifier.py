@@ -19,10 +19,11 @@ import torch
 from kdeval.config.schema import ImageClassifierConfig, SequenceClassifierConfig
 from kdeval.errors import ConfigError, DataError, ModelError
 from kdeval.models.protocols import Classifier, Model, Request
+from kdeval.models.request_keys import request_key
 from kdeval.models.resolver import build_model
 from kdeval.records import Image
 from kdeval.run.executor import ask
-from kdeval.run.requests import as_request, request_key
+from kdeval.run.requests import as_request
 from kdeval.suites.read import Suite, load_suite
 
 LABELS = ("cat", "dog", "bird")

@@ -11,8 +11,8 @@ from kdeval.benchmarks.instances import ChatText, continuations, prompts, whole_
 from kdeval.errors import UsageError
 from kdeval.models.echo import EchoModel
 from kdeval.models.protocols import Decoding
+from kdeval.models.request_keys import request_key
 from kdeval.records import Message
-from kdeval.run.requests import request_key
 
 
 @dataclass(eq=False)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdeval.models.protocols import Model, Request
+from kdeval.models.request_keys import request_key
 from kdeval.records import Message, Response, Sample, ToolCall, canonical_json
-from kdeval.run.requests import as_request, request_key
+from kdeval.run.requests import as_request
 from kdeval.store.chat_messages import as_messages
 from kdeval.store.json_schemas import as_schema, value_problem
 from kdeval.store.response_json import decode_response, encode_response
