@@ -153,7 +153,11 @@ class ChatClient:
             await self._budget.reserve(most, because)
         except KdevalError as error:
             self._halt.call(error)
-        self._halt.check()
+        try:
+            self._halt.check()
+        except KdevalError:  # it waited for money, and others wait for what it was given
+            self._budget.settle(most, None, billed=False)
+            raise
 
     def _paid(self, reply: ChatReply, most: float | None, size: _Size) -> float | None:
         """What the reply cost, counted; and what its headers and tokens say of the next ones."""

@@ -9,6 +9,7 @@ import pytest
 
 from kdeval.errors import BudgetError, StoreError
 from kdeval.models.api.budget import Budget
+from kdeval.models.api.client import Outcome
 from kdeval.models.api.failures import failure
 from kdeval.models.api.pacing import Limits
 from kdeval.models.api.reply import ChatReply
@@ -55,6 +56,26 @@ def test_requests_that_cost_nothing_leave_nothing(tmp_path: Path) -> None:
         asyncio.run(asked.ask(chat()))
         assert spent_in(store)[ACCOUNT].unclear_usd > 0
         budget.note()
+    assert spent_in(store)[ACCOUNT] == Spent()
+
+
+def test_who_waits_for_money_when_everything_stops_gives_it_back(tmp_path: Path) -> None:
+    """Room for one request at a time and a wrong key: all four end, and nothing stays noted."""
+    store = tmp_path / "store.sqlite"
+    transport = ScriptedTransport([failure(401, "bad key")])
+    asked, budget = client(transport, price=PER_TOKEN, cap_usd=0.5)
+
+    async def go() -> list[Outcome | BaseException]:
+        several = [asked.ask(chat()) for _ in range(4)]
+        waiting = asyncio.gather(*several, return_exceptions=True)
+        return await asyncio.wait_for(waiting, timeout=10)
+
+    with SpendingBook(store) as book:
+        budget.keep_in(book)
+        ended = asyncio.run(go())
+        budget.note()
+    assert [str(error) for error in ended] == ["gpt: bad key"] * 4
+    assert len(transport.sent_at) == 1
     assert spent_in(store)[ACCOUNT] == Spent()
 
 
