@@ -25,7 +25,20 @@ OWN = {
     "mamba": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_hidden_layers": 2,
               "state_size": 4},
     "bloom": {"vocab_size": VOCABULARY, "hidden_size": 32, "n_layer": 2, "n_head": 4},
+    "gpt_neo": {"vocab_size": VOCABULARY, "hidden_size": 32, "num_layers": 2, "num_heads": 4,
+                "attention_types": [[["global", "local"], 1]], "window_size": 16},
+    "jamba": {**COMMON, "mamba_d_state": 4, "num_experts": 2, "attn_layer_offset": 1,
+              "attn_layer_period": 2},
+    "roberta": {**COMMON, "is_decoder": True},
 }  # fmt: skip
+TURNING = {
+    "rope_parameters": {
+        "rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 40,
+        "short_factor": [1.0] * 4, "long_factor": [4.0] * 4,
+    },
+    "original_max_position_embeddings": 40,
+}  # fmt: skip
+"""Of a phi3 whose positions turn otherwise beyond 40 tokens."""
 
 
 def random_model(kind: str, **settings: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.contract.causal_models import (
     asking,
     build,
     choosing,
+    save_llama,
+    save_tokenizer,
     texts_of,
 )
 
@@ -62,6 +65,29 @@ def test_special_tokens_stand_once(checkpoints: dict[str, Path]) -> None:
     assert prompts.tokens(prompts.for_writing(asking(0, ""))) == [1]
     chat = build(checkpoints["chat"])._loaded.prompts
     assert chat.tokens(chat.for_writing(asking(0, "one two"))).count(1) == 0
+
+
+def test_a_tokenizer_without_a_token_to_begin_with(tmp_path: Path) -> None:
+    """Nothing is predicted after nothing: that request fails, with the way out, and no other."""
+    save_llama(tmp_path)
+    tokenizer = save_tokenizer(tmp_path)
+    tokenizer.bos_token = tokenizer.eos_token = None
+    tokenizer.save_pretrained(tmp_path)
+    model = build(tmp_path, generation={"max_new_tokens": 2})
+    for ask_for in (lambda text: asking(0, text), lambda text: choosing(0, text, CHOICES)):
+        failed, fine = ask(model, [ask_for(""), ask_for("one two")])
+        assert "let the input begin with some text" in str(failed.error)
+        assert fine.error is None
+
+
+def test_a_template_that_refuses_the_messages(checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    """The request fails in the template's words."""
+    shutil.copytree(checkpoints["chat"], tmp_path / "strict")
+    template = "{{ raise_exception('System role not supported') }}"
+    (tmp_path / "strict" / "chat_template.jinja").write_text(template)
+    model = build(tmp_path / "strict", system="Be brief.")
+    [response] = ask(model, [asking(0, "one")])
+    assert response.error == "the chat template refuses the messages: System role not supported"
 
 
 def test_prompts_that_are_too_long(checkpoints: dict[str, Path]) -> None:

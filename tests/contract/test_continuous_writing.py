@@ -18,7 +18,7 @@ from kdeval.models.causal.slot_writing import SlotWriter
 from kdeval.models.causal.token_choice import TokenChoice, draws
 from kdeval.models.causal.writing import Job, Written
 from kdeval.models.torch_hardware import HalvingBatches
-from tests.contract.architectures import VOCABULARY, random_model
+from tests.contract.architectures import TURNING, VOCABULARY, random_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -49,6 +49,16 @@ def _made(kind: Any, model: Any, limit: int, temperature: float = 0.0, **more: A
     choice = TokenChoice(GenerationSettings(temperature=temperature))
     batches = HalvingBatches(limit, "cpu")
     return kind(model, choice, ends=ENDS, device="cpu", batches=batches, **more)
+
+
+def _reread(model: Any, job: Job, text: Written) -> list[float]:
+    """The highest log-probability after each token written, each text read anew and alone."""
+    found = []
+    for count in range(len(text.log_probs)):
+        ids = torch.tensor([[*job.prompt, *text.tokens[:count]]])
+        with torch.inference_mode():
+            found.append(float(model(input_ids=ids).logits[0, -1].log_softmax(dim=-1).max()))
+    return found
 
 
 def _same(ours: Sequence[Written], plain: Sequence[Written]) -> None:
@@ -114,6 +124,10 @@ def test_which_beginnings_are_headers() -> None:
         ("mistral", {"sliding_window": 16}, "reaches 16 tokens back"),
         ("mamba", {}, "no cache of keys and values"),
         ("bloom", {}, "position_ids"),
+        ("gpt_neo", {}, "a mask of its own"),
+        ("jamba", {}, "no cache of keys and values"),
+        ("roberta", {}, "positions from another one"),
+        ("phi3", TURNING, "turn otherwise beyond 40 tokens"),
     ],
 )
 def test_what_cannot_says_so(kind: str, settings: dict[str, Any], words: str) -> None:
@@ -121,7 +135,10 @@ def test_what_cannot_says_so(kind: str, settings: dict[str, Any], words: str) ->
     model = random_model(kind, **settings)
     writer = _made(CheckedWriter, model, 4, dtype="float32")
     jobs = _jobs(header=20)
-    _same(writer.write(jobs), _made(PaddedWriter, model, 1).write(jobs))
+    found = writer.write(jobs)
+    assert len({len(text.log_probs) for text in found}) > 2
+    for job, text in zip(jobs, found, strict=True):
+        assert text.log_probs == pytest.approx(_reread(model, job, text), abs=1e-4)
     assert words in writer.note
 
 

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from kdeval.models.causal.checked_scoring import CheckedScorer
+from kdeval.models.causal.obstacles import obstacle
 from kdeval.models.causal.prefix_tree import groups, pack
 from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.scoring import ContinuationScore, score_continuations
-from kdeval.models.causal.shared_prefix import SharedPrefixScorer, obstacle
+from kdeval.models.causal.shared_prefix import SharedPrefixScorer
 from kdeval.models.torch_hardware import HalvingBatches
-from tests.contract.architectures import VOCABULARY, random_model
+from tests.contract.architectures import TURNING, VOCABULARY, random_model
 
 
 def _tokens(chance: random.Random, count: int) -> tuple[int, ...]:
@@ -85,14 +86,20 @@ def test_log_likelihoods_of_every_architecture(kind: str) -> None:
         ("mistral", {"sliding_window": 16}, "reaches 16 tokens back"),
         ("mamba", {}, "no cache of keys and values"),
         ("bloom", {}, "position_ids"),
+        ("gpt_neo", {}, "a mask of its own"),
+        ("roberta", {}, "positions from another one"),
+        ("phi3", TURNING, "turn otherwise beyond 40 tokens"),
     ],
 )
 def test_what_cannot_share_says_so(kind: str, settings: dict[str, Any], words: str) -> None:
     """Computed plainly, with a note."""
     model = random_model(kind, **settings)
     scorer = _checked(model)
-    splits = _world(0, **WORLDS["no header"])
-    _same(scorer.score(splits), _plain(model, splits))
+    splits = [
+        *_world(0, **WORLDS["no header"]),
+        *_world(1, **WORLDS["documents longer than a pass"]),
+    ]
+    _same(scorer.score(splits), [_plain(model, [split])[0] for split in splits])
     assert scorer.note is not None
     assert words in scorer.note
 
@@ -122,6 +129,27 @@ def test_a_model_whose_code_fails_on_a_tree_is_computed_plainly() -> None:
     _same(scorer.score(splits), _plain(model, splits))
     assert scorer.note is not None
     assert "takes no tree (ValueError)" in scorer.note
+
+
+def test_code_that_fails_later_is_computed_plainly_from_then_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Trusted after its first texts, it has still to take longer ones."""
+    model = random_model("llama")
+    splits = _world(0, **WORLDS["a header"])
+    plain, scorer = _plain(model, splits), _checked(model)
+    _same(scorer.score(splits[:3]), plain[:3])
+    assert scorer.note is None
+    call = type(model).__call__
+
+    def failing(self: Any, **inputs: Any) -> Any:
+        if inputs["attention_mask"].dim() == 4:
+            raise RuntimeError("the size of tensor a must match the size of tensor b")
+        return call(self, **inputs)
+
+    monkeypatch.setattr(type(model), "__call__", failing)
+    _same(scorer.score(splits), plain)
+    assert "takes no tree (RuntimeError)" in str(scorer.note)
 
 
 def _checked(model: Any) -> CheckedScorer:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from kdeval.models.causal.prompts import Split
+from kdeval.models.causal.teacher_forcing import forced_logits
 from kdeval.models.white_box import TokenScorer
+from tests.contract.architectures import TURNING, random_model
 from tests.contract.causal_models import (
     asking,
     build,
@@ -45,6 +48,19 @@ def test_pieces_together_are_one_plain_forward(model, tokens: int) -> None:
     pieces = list(model.teacher_forced(split, most_logits=tokens * len(model.vocabulary())))
     assert max(len(piece) for piece in pieces) <= tokens
     torch.testing.assert_close(torch.cat(pieces), expected, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "settings"), [("jamba", {}), ("phi3", TURNING)])
+def test_pieces_of_models_that_read_them_otherwise(kind: str, settings: dict[str, Any]) -> None:
+    """A state that is forgotten between pieces, positions that turn otherwise in a longer text."""
+    model = random_model(kind, **settings)
+    ids = tuple(range(5, 65))
+    with torch.inference_mode():
+        whole = model(input_ids=torch.tensor([ids])).logits[0, 29:-1]
+    split = Split(context=ids[:30], continuation=ids[30:])
+    pieces = list(forced_logits(model, split, tokens=7, device="cpu"))
+    assert [len(piece) for piece in pieces] == [7, 7, 7, 7, 2]
+    torch.testing.assert_close(torch.cat(pieces), whole, atol=2e-4, rtol=1e-4)
 
 
 def test_token_log_probabilities_are_those_of_scoring(model) -> None:

@@ -107,7 +107,7 @@ def test_a_model_that_cannot_share_beginnings_says_so_after_the_run(tmp_path: Pa
     config = {"suites": ["choices.yaml"], "teacher": models[0], "students": models[1:],
               "latency_probe": False}  # fmt: skip
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
-    out, words = tmp_path / "out", "every choice was computed with its whole prompt"
+    out, words = tmp_path / "out", "choices were computed with their whole prompts"
     told = " ".join(evaluate(load_config(tmp_path / "run.yaml"), out).warnings)
     assert f"student: {words}" in told
     assert "teacher:" not in told

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from kdeval.models.causal.obstacles import obstacle
+from kdeval.models.causal.prefix_tree import reading_order
 from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.scoring import ContinuationScore, score_continuations
-from kdeval.models.causal.shared_prefix import SharedPrefixScorer, obstacle
+from kdeval.models.causal.shared_prefix import SharedPrefixScorer
 from kdeval.models.torch_hardware import HalvingBatches, out_of_memory
 
 __all__ = ["TOLERANCE", "CheckedScorer"]
@@ -18,14 +20,14 @@ TOLERANCE = {"float32": 1e-4, "float16": 0.01, "bfloat16": 0.05}
 tenths of a nat; rounding in each dtype stays below."""
 
 _CHECKED = 2
-_PLAIN = "every choice was computed with its whole prompt"
+_PLAIN = "choices were computed with their whole prompts"
 
 
 class CheckedScorer:
     """Shares beginnings where the model allows it, and says where it does not.
 
-    The first call's first documents are computed the plain way too. When the two differ, this and
-    every later call are plain.
+    The first call's first documents, and the one that is read last, are computed the plain way too.
+    When the two differ, or the model's code fails at any time, this and every later call are plain.
 
     Attributes:
         note: why beginnings are not shared, or None.
@@ -50,13 +52,11 @@ class CheckedScorer:
             self.note = f"{_PLAIN}: {reason}"
         if self._stopped or reason is not None:
             return self._plain(splits)
-        if self._checked:
-            return self._fast.score(splits)
-        found = self._first(splits)
-        self._checked, self._stopped = found is not None, found is None
+        found = self._trusted(splits)
+        self._checked, self._stopped = True, found is None
         return self._plain(splits) if found is None else found
 
-    def _first(self, splits: Sequence[Split]) -> list[ContinuationScore] | None:
+    def _trusted(self, splits: Sequence[Split]) -> list[ContinuationScore] | None:
         """The fast scores; None, with a note, where they fail or are not the plain ones."""
         try:
             found = self._fast.score(splits)
@@ -65,15 +65,15 @@ class CheckedScorer:
                 raise
             self.note = f"{_PLAIN}: its code takes no tree ({type(error).__name__})"
             return None
-        return found if self._agrees(splits, found) else None
+        return found if self._checked or self._agrees(splits, found) else None
 
     def _plain(self, splits: Sequence[Split]) -> list[ContinuationScore]:
         return score_continuations(self._model, splits, batches=self._batches, device=self._device)
 
     def _agrees(self, splits: Sequence[Split], found: Sequence[ContinuationScore]) -> bool:
-        """Whether the first documents' scores are those of the plain computation."""
+        """Whether some documents' scores are those of the plain computation."""
         first = {split.context: index for index, split in reversed(list(enumerate(splits)))}
-        chosen = sorted(first.values())[:_CHECKED]
+        chosen = sorted({*sorted(first.values())[:_CHECKED], reading_order(splits)[-1]})
         plain = self._plain([splits[index] for index in chosen])
         for index, expected in zip(chosen, plain, strict=True):
             apart = abs(found[index].log_prob - expected.log_prob)

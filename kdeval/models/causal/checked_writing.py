@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from kdeval.models.causal.checked_scoring import TOLERANCE
+from kdeval.models.causal.obstacles import obstacle
 from kdeval.models.causal.padded_writing import PaddedWriter
 from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.scoring import score_continuations
-from kdeval.models.causal.shared_prefix import obstacle
 from kdeval.models.causal.slot_writing import SlotWriter
 from kdeval.models.causal.token_choice import TokenChoice
 from kdeval.models.causal.writing import Job, Written
@@ -25,7 +25,8 @@ class CheckedWriter:
     """Batches continuously where the model allows it, and says where it does not.
 
     Of the first call's texts the first and the one that was begun last are read again in one plain
-    pass. When their log-probabilities differ, this and every later call are plain.
+    pass. When their log-probabilities differ, or the model's code fails at any time, this and every
+    later call are plain.
 
     Attributes:
         note: why texts are written in plain batches, or None.
@@ -52,13 +53,11 @@ class CheckedWriter:
             self.note = f"{_PLAIN}: {reason}"
         if self._stopped or reason is not None:
             return self._plain.write(jobs)
-        if self._checked:
-            return self._fast.write(jobs)
-        found = self._first(jobs)
+        found = self._trusted(jobs)
         self._stopped = found is None
         return self._plain.write(jobs) if found is None else found
 
-    def _first(self, jobs: Sequence[Job]) -> list[Written] | None:
+    def _trusted(self, jobs: Sequence[Job]) -> list[Written] | None:
         """The fast texts; None, with a note, where they fail or are not the plain ones."""
         try:
             found = self._fast.write(jobs)
@@ -67,7 +66,7 @@ class CheckedWriter:
                 raise
             self.note = f"{_PLAIN}: its code takes no slots ({type(error).__name__})"
             return None
-        return found if self._agrees(jobs, found) else None
+        return found if self._checked or self._agrees(jobs, found) else None
 
     def _agrees(self, jobs: Sequence[Job], found: Sequence[Written]) -> bool:
         """Whether a plain pass gives some texts the log-probabilities that they were noted with."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 from kdeval.models.causal.prompts import Split
 
-__all__ = ["TooLong", "TooLongError", "fit_prompt", "fit_split"]
+__all__ = ["TooLong", "TooLongError", "fit_prompt", "fit_splits"]
 
 TooLong = Literal["error", "truncate"]
 
@@ -22,19 +22,23 @@ class TooLongError(ValueError):
         )
 
 
-def fit_split(split: Split, longest: int | None, policy: TooLong) -> Split:
-    """The split, its context cut at the beginning where the policy allows it.
+def fit_splits(splits: Sequence[Split], longest: int | None, policy: TooLong) -> tuple[Split, ...]:
+    """Splits of one context, which loses its beginning where the policy allows it.
+
+    All lose the same, so that their likelihoods compare.
 
     Raises:
-        TooLongError: it does not fit.
+        TooLongError: they do not fit.
     """
-    tokens = len(split.context) + len(split.continuation)
+    tokens = max(len(split.context) + len(split.continuation) for split in splits)
     if longest is None or tokens <= longest:
-        return split
+        return tuple(splits)
     surplus = tokens - longest
-    if policy == "error" or surplus >= len(split.context):
+    if policy == "error" or surplus >= min(len(split.context) for split in splits):
         raise TooLongError(tokens, longest)
-    return Split(context=split.context[surplus:], continuation=split.continuation)
+    return tuple(
+        Split(context=split.context[surplus:], continuation=split.continuation) for split in splits
+    )
 
 
 def fit_prompt(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdeval.models.causal.fitting import TooLong, fit_split
+from kdeval.models.causal.fitting import TooLong, fit_splits
 from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.scoring import ContinuationScore
@@ -16,12 +16,13 @@ def text_split(request: Request, loaded: LoadedModel, too_long: TooLong) -> Spli
     """The text's tokens after those of its context, which may be empty.
 
     Raises:
-        ValueError: the text is empty or does not fit.
+        ValueError: the text is empty or does not fit, or nothing comes before it.
     """
     text = request.choices[0]
     prompt = loaded.prompts.for_choosing(request)
     text = loaded.prompts.separated(prompt, text) if text else ""
-    return fit_split(loaded.prompts.splits(prompt, [text])[0], loaded.longest, too_long)
+    [split] = fit_splits(loaded.prompts.splits(prompt, [text]), loaded.longest, too_long)
+    return split
 
 
 def likelihood_response(request: Request, split: Split, score: ContinuationScore) -> Response:

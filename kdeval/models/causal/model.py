@@ -14,7 +14,7 @@ from kdeval.models.causal.checked_scoring import CheckedScorer
 from kdeval.models.causal.checked_writing import CheckedWriter
 from kdeval.models.causal.checkpoint import Checkpoint, load_tokenizer
 from kdeval.models.causal.choosing import Ballot, ballot, elected
-from kdeval.models.causal.fitting import TooLongError, fit_split
+from kdeval.models.causal.fitting import TooLongError, fit_splits
 from kdeval.models.causal.likelihood import likelihood_response, text_split
 from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.causal.opened import OpenCausalLM
@@ -238,8 +238,8 @@ class CausalLM(OpenCausalLM):
 
     def _ballot(self, request: Request, loaded: LoadedModel) -> Ballot:
         found = ballot(request, loaded.prompts, self._config.scoring)
-        splits = [fit_split(split, loaded.longest, self._config.too_long) for split in found.splits]
-        return dataclasses.replace(found, splits=tuple(splits))
+        splits = fit_splits(found.splits, loaded.longest, self._config.too_long)
+        return dataclasses.replace(found, splits=splits)
 
     def _score_content_free(self, ballots: Sequence[Ballot]) -> None:
         """Scores those that no earlier request needed."""

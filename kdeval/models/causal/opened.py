@@ -64,8 +64,8 @@ class OpenCausalLM(OpenNetwork):
             ids = self._tokens(request)
         except TooLongError:
             return f"longer than the {self._loaded.longest:,} tokens that it takes"
-        except ValueError:
-            return "it has no token"
+        except ValueError as error:
+            return str(error)
         tokens = self._loaded.tokenizer.convert_ids_to_tokens(ids)
         return text_reading({"input_ids": ids}, tokens)
 

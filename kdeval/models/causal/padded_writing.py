@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from kdeval.models.causal.obstacles import numbers_its_positions, rotary_switch
 from kdeval.models.causal.token_choice import TokenChoice
 from kdeval.models.causal.writing import Job, Written
 from kdeval.models.torch_hardware import HalvingBatches
@@ -19,9 +20,10 @@ __all__ = ["PaddedWriter", "padded_left"]
 class PaddedWriter:
     """Writes one batch after the other, with the cache that the model makes itself.
 
-    A model that takes no `position_ids` may not be padded on the left without harm; its rows are
-    batched by equal length. One that keeps no `past_key_values` reads all of its text anew for
-    every token.
+    A model that takes no `position_ids`, or counts them its own way, may not be padded on the left
+    without harm; its rows are batched by equal length. One that keeps no `past_key_values` reads
+    all of its text anew for every token; one whose positions turn otherwise beyond a length does so
+    once, when a text, then alone, gets there.
     """
 
     def __init__(self, model: Any, choice: TokenChoice, *, ends: frozenset[int], device: str,
@@ -32,7 +34,9 @@ class PaddedWriter:
         self._ends = ends
         self._device = device
         self._batches = batches
-        self._paddable = "position_ids" in accepted and "attention_mask" in accepted
+        self._paddable = {"position_ids", "attention_mask"} <= set(accepted)
+        self._paddable &= not numbers_its_positions(model)
+        self._switch = rotary_switch(model)
         self._caching = "past_key_values" in accepted
         self._last_only = "logits_to_keep" in accepted
 
@@ -49,12 +53,17 @@ class PaddedWriter:
 
     def _groups(self, jobs: Sequence[Job]) -> list[list[int]]:
         order = sorted(range(len(jobs)), key=lambda index: -len(jobs[index].prompt))
-        if self._paddable:
-            return [order]
-        groups: dict[int, list[int]] = {}
+        groups: dict[tuple[int, int], list[int]] = {}
         for index in order:
-            groups.setdefault(len(jobs[index].prompt), []).append(index)
+            length = 0 if self._paddable else len(jobs[index].prompt)
+            groups.setdefault((length, self._side(index, jobs[index])), []).append(index)
         return list(groups.values())
+
+    def _side(self, index: int, job: Job) -> int:
+        """-1 for a text that stays within the switch of positions, -2 beyond it; else its own."""
+        if self._switch is None or len(job.prompt) + len(job.uniform) <= self._switch:
+            return -1
+        return -2 if len(job.prompt) > self._switch else index
 
     def _write(self, jobs: Sequence[Job]) -> list[Written]:
         with torch.inference_mode():
@@ -76,21 +85,20 @@ class PaddedWriter:
             kept = [place for place, row in enumerate(rows) if row not in done]
             if not kept:
                 return results
-            if cache is not None and not hasattr(cache, "batch_select_indices"):
+            if cache is not None and not hasattr(cache, "reorder_cache"):
                 kept = list(range(len(rows)))
             added = torch.tensor([[tokens[place]] for place in kept], device=self._device)
             if len(kept) < len(rows):
                 rows = [rows[place] for place in kept]
                 ids, mask, positions = ids[kept], mask[kept], positions[kept]
                 if cache is not None:
-                    cache.batch_select_indices(torch.tensor(kept, device=self._device))
+                    cache.reorder_cache(torch.tensor(kept, device=self._device))
             mask = torch.cat([mask, torch.ones_like(added)], dim=-1)
             following = positions[:, -1:] + 1
-            if cache is None:
-                ids = torch.cat([ids, added], dim=-1)
-                positions = torch.cat([positions, following], dim=-1)
-            else:
-                ids, positions = added, following
+            ids = torch.cat([ids, added], dim=-1)
+            positions = torch.cat([positions, following], dim=-1)
+            if self._switch is not None and ids.shape[1] == self._switch + 1:
+                cache = None
 
     def _chosen(self, jobs: Sequence[Job], results: Sequence[Written], rows: Sequence[int],
                 logits: torch.Tensor, done: set[int]) -> list[int]:  # fmt: skip
@@ -108,7 +116,16 @@ class PaddedWriter:
 
     def _forward(self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Any
                  ) -> tuple[torch.Tensor, Any]:  # fmt: skip
-        """Logits after the last token of every row, and the cache when there is one."""
+        """Logits after the last token of every row, and the cache when there is one.
+
+        Args:
+            ids: all tokens so far; those before the last are in the cache where there is one.
+            mask: 0 for padding, shape as `ids`.
+            positions: shape as `ids`.
+            cache: what the model gave before.
+        """
+        if cache is not None:
+            ids, positions = ids[:, -1:], positions[:, -1:]
         options: dict[str, Any] = {}
         if self._paddable:
             options |= {"attention_mask": mask, "position_ids": positions}

@@ -63,14 +63,18 @@ class Prompts:
         """What the model continues when it writes.
 
         Raises:
-            ValueError: the chat template leaves out a tool that is offered.
+            ValueError: the chat template refuses the messages, or leaves out a tool.
         """
         prompt = self._prompt(request.input, wrap=True, tools=request.tools)
         check_offered(prompt.text, request.tools)
         return prompt
 
     def for_choosing(self, request: Request) -> Prompt:
-        """What the choices continue."""
+        """What the choices continue.
+
+        Raises:
+            ValueError: the chat template refuses the messages.
+        """
         return self._prompt(request.input, wrap=self._config.chat == "always")
 
     def content_free(self, text: str) -> Prompt:
@@ -78,8 +82,12 @@ class Prompts:
         return self._prompt(text, wrap=self._config.chat == "always")
 
     def tokens(self, prompt: Prompt) -> list[int]:
-        """Token ids; at least one."""
-        return self._encode(prompt.text, prompt.rendered) or [self._plain]
+        """Token ids; at least one.
+
+        Raises:
+            ValueError: the prompt is empty, and the tokenizer has no token to begin with.
+        """
+        return list(self._begun(self._encode(prompt.text, prompt.rendered)))
 
     def splits(self, prompt: Prompt, options: Sequence[str]) -> list[Split]:
         """The prompt with each option after it, cut where the option begins.
@@ -90,7 +98,7 @@ class Prompts:
         request all cover the same part of the prompt, and their likelihoods compare.
 
         Raises:
-            ValueError: an option is empty.
+            ValueError: an option is empty, or no token is left to come before it.
         """
         alone = self._encode(prompt.text, prompt.rendered)
         joined = [self._encode(prompt.text + option, prompt.rendered) for option in options]
@@ -99,8 +107,7 @@ class Prompts:
             if not option or len(ids) <= cut:
                 raise ValueError(f"the choice {option!r} has no token of its own")
         return [
-            Split(context=tuple(ids[:cut]) or (self._plain,), continuation=tuple(ids[cut:]))
-            for ids in joined
+            Split(context=self._begun(ids[:cut]), continuation=tuple(ids[cut:])) for ids in joined
         ]
 
     @property
@@ -171,10 +178,22 @@ class Prompts:
         if self._config.system is not None and messages[0]["role"] != "system":
             messages.insert(0, {"role": "system", "content": self._config.system})
         options = {**self._config.template_options, **template_tools(tools)}
-        text = self._tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, **options
-        )
+        try:
+            text = self._tokenizer.apply_chat_template(
+                messages, tokenize=False, add_generation_prompt=True, **options
+            )
+        except jinja2.TemplateError as error:
+            raise ValueError(f"the chat template refuses the messages: {error}") from error
         return Prompt(text=text, rendered=True)
+
+    def _begun(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """The tokens, or the one that begins a text where there are none."""
+        if not ids and self._plain is None:
+            raise ValueError(
+                "no token comes before what is to be predicted, and the tokenizer has none to "
+                "begin a text with (bos or eos): let the input begin with some text"
+            )
+        return tuple(ids) or (self._plain,)
 
     def _encode(self, text: str, rendered: bool) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from kdeval.models.causal.obstacles import rotary_switch
 from kdeval.models.causal.prompts import Split
 from kdeval.models.torch_hardware import HalvingBatches
 
@@ -39,11 +40,15 @@ def score_continuations(
     similar length. The log-softmax is taken in float32 over the whole vocabulary.
     """
     order = sorted(range(len(splits)), key=lambda index: -_length(splits[index]))
-    scores = dict(
-        batches.run(
-            order, lambda chosen: _scored(model, [splits[index] for index in chosen], device)
+    switch = rotary_switch(model) or 0
+    beyond = sum(_length(split) - 1 > switch for split in splits)
+    scores: dict[int, ContinuationScore] = {}
+    for part in (order[:beyond], order[beyond:]):
+        scores.update(
+            batches.run(
+                part, lambda chosen: _scored(model, [splits[index] for index in chosen], device)
+            )
         )
-    )
     return [scores[index] for index in range(len(splits))]
 
 

@@ -9,7 +9,6 @@ the log-softmax is taken in float32.
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +23,7 @@ from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.scoring import ContinuationScore
 from kdeval.models.torch_hardware import out_of_memory, release_memory
 
-__all__ = ["SharedPrefixScorer", "obstacle"]
+__all__ = ["SharedPrefixScorer"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -34,39 +33,6 @@ _LEAST_HEADER = 64
 _BUDGET = {"cpu": 512, "accelerator": 8192}
 _SMALLEST_BUDGET = 64
 _ROWS = 512
-_NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
-
-
-def obstacle(model: Any, longest: int) -> str | None:
-    """Why shared beginnings cannot be computed once with this model; None where they can.
-
-    Args:
-        model: a causal language model of transformers.
-        longest: tokens of the longest sequence: a sliding window shorter than that hides tokens.
-    """
-    config = model.config.get_text_config()
-    if getattr(model, "_is_stateful", False):
-        return "its state is no cache of keys and values that a tree could share"
-    missing = set(_NEEDED) - set(inspect.signature(model.forward).parameters)
-    if missing:
-        return f"its forward pass takes no {', '.join(sorted(missing))}"
-    attention = getattr(config, "_attn_implementation", None)
-    if attention not in ("sdpa", "eager"):
-        return f"its attention is {attention}, which takes no mask of a tree"
-    layers = set(getattr(config, "layer_types", None) or ())
-    if unknown := layers - {"full_attention", "sliding_attention", "chunked_attention"}:
-        return f"it has layers of {', '.join(sorted(unknown))}"
-    if (window := _window(config, layers)) is not None and longest > window:
-        return f"its attention reaches {window:,} tokens back, and a text has {longest:,}"
-    return None
-
-
-def _window(config: Any, layers: set[str]) -> int | None:
-    """How far back the shortest attention of some layer reaches; None: to the beginning."""
-    if layers == {"full_attention"} or not getattr(config, "use_sliding_window", True):
-        return None
-    found = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
-    return min((window for window in found if window), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +50,7 @@ class SharedPrefixScorer:
     Where memory does not suffice, groups become half as large and stay so.
 
     Args:
-        model: one that has no `obstacle`.
+        model: one that has no `obstacle` to sharing.
         device: where it is.
         budget: tokens of a pass, beside the header's; default by the device.
     """

@@ -68,7 +68,7 @@ class SlotWriter:
     none, so that its timing is that of the whole request.
 
     Args:
-        model: one that has no `obstacle` of `shared_prefix`.
+        model: one that has no `obstacle` to sharing.
     """
 
     def __init__(self, model: Any, choice: TokenChoice, *, ends: frozenset[int], device: str,

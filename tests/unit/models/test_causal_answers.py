@@ -11,7 +11,7 @@ import torch
 
 from kdeval.config.schema import CausalLMConfig
 from kdeval.models.causal.answers import AnswerReader, majority
-from kdeval.models.causal.fitting import TooLongError, fit_prompt, fit_split
+from kdeval.models.causal.fitting import TooLongError, fit_prompt, fit_splits
 from kdeval.models.causal.prompts import Split
 from kdeval.models.causal.token_choice import TokenChoice, draws
 
@@ -177,10 +177,14 @@ def test_prompts_are_cut_or_refused() -> None:
     assert fit_prompt(ids, limit=50, longest=10, policy="truncate") == (tuple(ids[5:]), 5)
     with pytest.raises(TooLongError, match="10 tokens, and the model takes 10"):
         fit_prompt(ids, limit=1, longest=10, policy="error")
-    split = Split(context=(1, 2, 3), continuation=(4, 5))
-    assert fit_split(split, 5, "error") == split
-    assert fit_split(split, 4, "truncate").context == (2, 3)
+
+
+def test_choices_lose_the_same_of_their_context() -> None:
+    """As much as the longest has to, so that all follow the same words."""
+    splits = [Split(context=(1, 2, 3), continuation=ids) for ids in ((4, 5), (6,))]
+    assert fit_splits(splits, 5, "error") == tuple(splits)
+    assert [split.context for split in fit_splits(splits, 4, "truncate")] == [(2, 3), (2, 3)]
+    with pytest.raises(TooLongError, match="5 tokens, and the model takes 4"):
+        fit_splits(splits, 4, "error")
     with pytest.raises(TooLongError):
-        fit_split(split, 4, "error")
-    with pytest.raises(TooLongError):
-        fit_split(split, 2, "truncate")
+        fit_splits(splits, 2, "truncate")
