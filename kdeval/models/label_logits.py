@@ -12,9 +12,7 @@ from kdeval.errors import ModelError
 from kdeval.models.protocols import Request
 from kdeval.records import Response
 
-__all__ = ["WEIGHTS", "columns_of", "label_names", "label_response"]
-
-WEIGHTS = (".safetensors", ".bin", ".h5", ".gguf")
+__all__ = ["columns_of", "label_names", "label_response"]
 
 
 def label_names(id2label: Mapping[int, str], mapped: Mapping[str, str]) -> list[str]:

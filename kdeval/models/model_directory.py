@@ -10,8 +10,7 @@ from typing import Any
 import transformers
 
 from kdeval.errors import ModelError
-from kdeval.models.label_logits import WEIGHTS
-from kdeval.models.weight_files import stored_parameters
+from kdeval.models.weight_files import read_weights, stored_parameters
 from kdeval.store.fingerprints import files_digest
 
 __all__ = ["ModelDirectory"]
@@ -52,12 +51,13 @@ class ModelDirectory:
     @property
     def files(self) -> list[Path]:
         """Weights and settings."""
-        return [file for file in self.path.iterdir() if file.suffix in (*WEIGHTS, *self.settings)]
+        settings = [file for file in self.path.iterdir() if file.suffix in self.settings]
+        return [*self.weights, *settings]
 
     @property
     def weights(self) -> list[Path]:
-        """The files that hold weights."""
-        return [file for file in self.path.iterdir() if file.suffix in WEIGHTS]
+        """The files that weights are read from."""
+        return read_weights(self.path)
 
     @property
     def digest(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,38 @@ def test_the_fingerprint_follows_what_answers_depend_on(
     weights[-1] ^= 1
     (copy / "model.safetensors").write_bytes(bytes(weights))
     assert build(copy).fingerprint not in (base, changed)
+
+
+def test_weights_in_two_formats_count_once(checkpoints: dict[str, Path], tmp_path: Path) -> None:
+    """Those that are read: not the same ones beside them, of which a change changes nothing."""
+    plain, folder = build(checkpoints["llama"]), tmp_path / "twice"
+    shutil.copytree(checkpoints["llama"], folder)
+    shutil.copy(folder / "model.safetensors", folder / "consolidated.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(b"the same for older readers")
+    model = build(folder)
+    assert (model.parameters, model.bytes_on_disk) == (plain.parameters, plain.bytes_on_disk)
+    assert model.fingerprint == plain.fingerprint
+    parts = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    for name in parts.values():
+        shutil.copy(folder / "model.safetensors", folder / name)
+    (folder / "model.safetensors").unlink()
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": parts}))
+    assert build(folder).parameters == 2 * (plain.parameters or 0)
+
+
+def test_a_template_in_a_directory_of_its_own_counts(
+    checkpoints: dict[str, Path], tmp_path: Path
+) -> None:
+    """`additional_chat_templates/tool_use.jinja` is what is rendered where tools are offered."""
+    folder = tmp_path / "chat"
+    shutil.copytree(checkpoints["chat"], folder)
+    (folder / "additional_chat_templates").mkdir()
+    found = set()
+    for template in ("{{ tools }}", "{{ tools }}!"):
+        (folder / "additional_chat_templates" / "tool_use.jinja").write_text(template)
+        found.add(build(folder).fingerprint)
+    assert len(found) == 2
 
 
 def test_another_tokenizer_directory(checkpoints: dict[str, Path]) -> None:

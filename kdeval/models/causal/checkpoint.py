@@ -13,13 +13,12 @@ import transformers
 from kdeval.config.transformers_models import CausalLMConfig
 from kdeval.errors import MissingExtraError, ModelError
 from kdeval.models.loading import loading
-from kdeval.models.weight_files import stored_parameters
+from kdeval.models.weight_files import read_weights, stored_parameters
 from kdeval.store.fingerprints import files_digest
 
 __all__ = ["Checkpoint", "load_model", "load_tokenizer"]
 
 _SETTINGS = (".json", ".txt", ".model", ".jinja")
-_NO_WEIGHTS = ("optimizer", "scheduler", "training_args", "rng_state")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,25 +55,19 @@ class Checkpoint:
 
     @property
     def weights(self) -> list[Path]:
-        """The files that hold weights; safetensors win over other formats beside them."""
-        if self.gguf is not None:
-            return [self.folder / self.gguf]
-        found = sorted(self.folder.glob("*.safetensors"))
-        return found or sorted(
-            file for file in self.folder.glob("*.bin") if not file.name.startswith(_NO_WEIGHTS)
-        )
+        """The files that weights are read from."""
+        return read_weights(self.folder) if self.gguf is None else [self.folder / self.gguf]
 
     @property
     def digest(self) -> str:
         """Digest of weights, configuration, tokenizer and chat template."""
         files = list(self.weights)
         if self.gguf is None:
-            files += [file for file in self.folder.iterdir() if file.suffix in _SETTINGS]
+            files += _settings(self.folder)
         found = files_digest(files, self.folder)
         if self.tokenizer is None:
             return found
-        own = [file for file in self.tokenizer.iterdir() if file.suffix in _SETTINGS]
-        return f"{found}+{files_digest(own, self.tokenizer)}"
+        return f"{found}+{files_digest(_settings(self.tokenizer), self.tokenizer)}"
 
     @property
     def bytes_on_disk(self) -> int:
@@ -124,6 +117,12 @@ def load_model(checkpoint: Checkpoint, config: CausalLMConfig, device: str, dtyp
     if config.quantization is None:
         model.to(device)
     return model.eval()
+
+
+def _settings(folder: Path) -> list[Path]:
+    """Configuration, tokenizer and chat templates; some of these lie in a directory of theirs."""
+    found = [file for file in folder.iterdir() if file.suffix in _SETTINGS]
+    return found + list(folder.glob("additional_chat_templates/*.jinja"))
 
 
 def _located(name: str, path: Path) -> tuple[Path, str | None]:
