@@ -187,10 +187,12 @@ def _closest_words(found: DistillationTemperature) -> str:
     if found.low is not None and found.high is not None:
         ends = f" [{found.low:g}, {found.high:g}]"
     at = next(step for step in found.steps if step.temperature == found.closest)
+    worse = at.lost is not None and at.lost > 1
     return (
         f"Of the temperatures {found.steps[0].temperature:g} to {found.steps[-1].temperature:g} "
         f"the student is closest to the teacher at T = {found.closest:g}{ends}, where it loses "
-        f"{number(at.lost, 'percent')} of what the teacher says."
+        f"{number(at.lost, 'percent')} of what the teacher says"
+        + (", and one that holds everything equally likely loses 100 %." if worse else ".")
     )
 
 
@@ -239,6 +241,8 @@ def calibration_lines(
 
 def _brief_words(side: ConfidenceDetails) -> str:
     parts = list(_figures(side, ("debiased_l2",)))
+    if side.auroc.estimate is None:
+        return "; ".join([*parts, f"{side.auroc.reason}"])
     parts.append(f"AUROC of confidence {interval_text(side.auroc, 'percent')}")
     if side.kept:
         first = side.kept[0]

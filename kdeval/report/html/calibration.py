@@ -21,6 +21,7 @@ from kdeval.report.html.calibration_tables import (
     class_table,
     part_rows,
     temperature_rows,
+    without_calibrator,
 )
 from kdeval.report.html.charts.drawing import ACCENT, INK, Chart
 from kdeval.report.html.charts.reliability import reliability_chart
@@ -40,6 +41,7 @@ class CalibrationView:
     """One suite.
 
     Attributes:
+        nothing: why confidence tells nothing here, to stand alone; empty where it does.
         diagrams: reliability of teacher and student, as far as drawn.
         risk: share of errors over coverage.
         temperatures: over the temperatures of distillation.
@@ -49,6 +51,7 @@ class CalibrationView:
         notes: what confidence is, whose is missing, what p-values assume.
         differences: the paired differences in words.
         calibrators: what was fitted on one half, judged on the other.
+        uncalibrated: why there is no calibrator, a sentence a model.
         parts: of the Brier score.
         classes: figures class by class; None without.
         steps: the table under the temperatures.
@@ -56,6 +59,7 @@ class CalibrationView:
     """
 
     suite: str
+    nothing: str
     diagrams: tuple[tuple[str, Chart], ...]
     risk: Chart | None
     temperatures: Chart | None
@@ -65,6 +69,7 @@ class CalibrationView:
     notes: tuple[str, ...]
     differences: str
     calibrators: tuple[CalibratorRow, ...]
+    uncalibrated: tuple[str, ...]
     parts: tuple[MeasureRow, ...]
     classes: ClassTable | None
     steps: tuple[TemperatureRow, ...]
@@ -108,9 +113,12 @@ def _view(suite: str, item: SuiteDetails | None, student: Comparison, name: str)
     found = None if item is None else item.calibration
     sides: Sides = (None, None) if found is None else (found.teacher, found.student)
     temperature = None if found is None else found.temperature
+    models = (student.teacher, student.student)
+    diagrams = _diagrams(item, student, suite, name)
     return CalibrationView(
         suite=suite,
-        diagrams=_diagrams(item, student, suite, name),
+        nothing="" if found is None or diagrams or temperature else _nothing(found, student),
+        diagrams=diagrams,
         risk=risk_coverage_chart(
             *(None if side is None else side.curve for side in sides),
             title=f"Share of errors among the most confident answers on {one_line(suite)}",
@@ -128,7 +136,8 @@ def _view(suite: str, item: SuiteDetails | None, student: Comparison, name: str)
         kept=kept_rows(sides),
         notes=() if found is None else _notes(found, student),
         differences="" if cell is None else _paired(cell),
-        calibrators=calibrator_rows(sides, (student.teacher, student.student)),
+        calibrators=calibrator_rows(sides, models),
+        uncalibrated=without_calibrator(sides, models),
         parts=tuple(
             MeasureRow(name=label, meaning=meaning, teacher=teacher, student=own)
             for label, meaning, teacher, own in part_rows(sides)
@@ -160,6 +169,18 @@ def _diagrams(
         for index, (model, bins, colour) in enumerate(sides)
         if bins
     )
+
+
+def _nothing(found: CalibrationDetails, student: Comparison) -> str:
+    """Where no answer can be ranked before another: why, in one paragraph; else empty."""
+    known = [
+        (model, side.auroc)
+        for model, side in ((student.teacher, found.teacher), (student.student, found.student))
+        if side is not None
+    ]
+    if any(auroc.estimate is not None for _, auroc in known):
+        return ""
+    return " ".join(f"{model}: {auroc.reason}." for model, auroc in known)
 
 
 def _notes(found: CalibrationDetails, student: Comparison) -> tuple[str, ...]:

@@ -61,17 +61,12 @@ def measure_rows(sides: Sides) -> tuple[MeasureRow, ...]:
     ]
     for key, (name, meaning) in MEASURES.items():
         teacher, student = (_beside(key, side) for side in sides)
-        if (teacher.text, student.text) != (UNKNOWN, UNKNOWN):
-            rows.append(
-                MeasureRow(
-                    name=name,
-                    meaning=meaning,
-                    teacher=teacher,
-                    student=student,
-                    first=key in _FIRST,
-                )
+        rows.append(
+            MeasureRow(
+                name=name, meaning=meaning, teacher=teacher, student=student, first=key in _FIRST
             )
-    return tuple(rows)
+        )
+    return _known(rows)
 
 
 def _beside(name: str, side: ConfidenceDetails | None) -> Figure:
@@ -122,7 +117,12 @@ def kept_rows(sides: Sides) -> tuple[MeasureRow, ...]:
                 first=False,
             )
         )
-    return tuple(rows)
+    return _known(rows)
+
+
+def _known(rows: list[MeasureRow]) -> tuple[MeasureRow, ...]:
+    """Those that tell something of one model at least."""
+    return tuple(row for row in rows if (row.teacher.text, row.student.text) != (UNKNOWN, UNKNOWN))
 
 
 def _split(written: str) -> Figure:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kdeval.report.calibration_words import null_words, p_words, parameter_words
+from kdeval.report.calibration_words import (
+    calibrator_words,
+    null_words,
+    p_words,
+    parameter_words,
+)
 from kdeval.report.html.calibration_measures import Sides
 from kdeval.report.html.figures import Figure, amount, measured
 from kdeval.report.numbers import UNKNOWN, number
@@ -23,6 +28,7 @@ __all__ = [
     "class_table",
     "part_rows",
     "temperature_rows",
+    "without_calibrator",
 ]
 
 _MOST_CLASSES = 20
@@ -94,11 +100,20 @@ class TemperatureRow:
 
 
 def calibrator_rows(sides: Sides, models: tuple[str, str]) -> tuple[CalibratorRow, ...]:
-    """Of the models whose confidence is known."""
+    """Of the models that have one."""
     return tuple(
         _calibrator_row(model, side.calibrator)
         for model, side in zip(models, sides, strict=True)
-        if side is not None
+        if side is not None and side.calibrator.after is not None
+    )
+
+
+def without_calibrator(sides: Sides, models: tuple[str, str]) -> tuple[str, ...]:
+    """Why a model whose confidence is known has none, a sentence each."""
+    return tuple(
+        f"{model}: {calibrator_words(side.calibrator)}."
+        for model, side in zip(models, sides, strict=True)
+        if side is not None and side.calibrator.after is None
     )
 
 

@@ -16,6 +16,7 @@ from kdeval.report.numbers import counted, difference_unit, interval_text, score
 __all__ = ["Statement", "VerdictView", "verdict_view"]
 
 _ORDER = ("fail", "inconclusive", "pass")
+_MOST_EVIDENCE = 3
 
 
 class Statement(NamedTuple):
@@ -32,16 +33,16 @@ class VerdictView:
     Attributes:
         outcome: of the gate; "unjudged" without a policy.
         sentence: the verdict.
-        evidence: at most three statements that carry it.
+        evidence: at most three rules or measurements that carry it.
         missing: what would be needed to know more; empty when nothing is.
-        rules: all of the gate's, those that fail first.
+        others: the gate's rules that are not in the evidence, those that fail first.
     """
 
     outcome: Literal["pass", "fail", "inconclusive", "unjudged"]
     sentence: str
     evidence: tuple[Statement, ...]
     missing: tuple[Statement, ...]
-    rules: tuple[RuleResult, ...]
+    others: tuple[RuleResult, ...]
 
 
 def verdict_view(document: ReportDocument, student: Comparison) -> VerdictView:
@@ -57,14 +58,14 @@ def verdict_view(document: ReportDocument, student: Comparison) -> VerdictView:
                 Statement("Verdict", "name a policy with --policy to be given one."),
                 *missing,
             ),
-            rules=(),
+            others=(),
         )
-    rules = tuple(sorted(decision.rules, key=lambda rule: _ORDER.index(rule.verdict)))
+    rules = sorted(decision.rules, key=lambda rule: rule.verdict != decision.verdict)
     leading = [rule for rule in rules if rule.verdict == decision.verdict]
-    evidence = [_sentence(rule) for rule in leading[:3]]
-    if len(leading) > len(evidence):
-        more = len(leading) - len(evidence)
-        evidence.append(Statement(f"{more} more", "in the table of rules."))
+    shown = min(len(leading), _MOST_EVIDENCE)
+    evidence = [_sentence(rule) for rule in leading[:shown]]
+    if len(leading) > shown:
+        evidence.append(Statement(f"{len(leading) - shown} more", "in the table of rules."))
     if decision.looks is not None:
         evidence.append(Statement("Looks", f"{decision.looks.text}."))
     return VerdictView(
@@ -72,7 +73,7 @@ def verdict_view(document: ReportDocument, student: Comparison) -> VerdictView:
         sentence=_verdict(decision, student),
         evidence=tuple(evidence),
         missing=missing,
-        rules=rules,
+        others=tuple(sorted(rules[shown:], key=lambda rule: _ORDER.index(rule.verdict))),
     )
 
 
@@ -96,7 +97,7 @@ def _verdict(decision: GateDecision, student: Comparison) -> str:
 
 
 def _sentence(rule: RuleResult) -> Statement:
-    return Statement(_capital(rule.rule), f"{rule.evidence}.")
+    return Statement(_capital(rule.rule), f"{rule.evidence}; n = {rule.n:,}.")
 
 
 def _capital(text: str) -> str:
@@ -106,10 +107,10 @@ def _capital(text: str) -> str:
 
 def _measurements(document: ReportDocument, student: Comparison) -> Iterator[Statement]:
     wholes = student.wholes
-    for cell in wholes[:3]:
+    for cell in wholes[:_MOST_EVIDENCE]:
         yield _measurement(document, cell)
-    if len(wholes) > 3:
-        yield Statement(f"{len(wholes) - 3} more", "in the table of scores.")
+    if len(wholes) > _MOST_EVIDENCE:
+        yield Statement(f"{len(wholes) - _MOST_EVIDENCE} more", "in the table of scores.")
 
 
 def _measurement(document: ReportDocument, cell: Cell) -> Statement:
@@ -167,5 +168,5 @@ def _samples(rule: RuleResult) -> Statement:
     return Statement(
         _capital(rule.rule),
         f"about {counted(rule.samples_missing, 'more sample')}, if it goes on as in the "
-        f"{rule.n:,} seen" + (f"; {rule.could_show}." if rule.could_show else "."),
+        f"{rule.n:,} seen.",
     )

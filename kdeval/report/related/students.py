@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from kdeval.compare.figures.relations import Axis, Standings, StudentPair
 from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
-from kdeval.report.numbers import UNKNOWN, confidence_text, count, counted, interval_text
+from kdeval.report.numbers import (
+    UNKNOWN,
+    confidence_text,
+    count,
+    counted,
+    interval_text,
+    number,
+)
 from kdeval.report.related.layout import Part, Section, TextTable, units
 
 __all__ = ["students_section"]
@@ -123,10 +130,7 @@ def _ahead(pair: StudentPair, row: str, unit: Unit) -> str:
     if found.estimate is None:
         return UNKNOWN
     sign = 1 if row == pair.first else -1
-    text = interval_text(found, unit).partition(" [")[0].removesuffix(" points")
-    if sign > 0:
-        return text
-    return {"+": "-", "-": "+"}.get(text[0], "") + text.lstrip("+-")
+    return number(sign * found.estimate, unit).removesuffix(" points")
 
 
 def _pairs(found: Standings, unit: Unit) -> TextTable:

@@ -33,6 +33,7 @@ from kdeval.stats import (
     proper_figures,
     student_temperature,
 )
+from kdeval.stats.calibration.confidence import ranking_figures
 from kdeval.stats.calibration.groups import groups_of
 from kdeval.stats.calibration.selective import risk_coverage
 
@@ -189,6 +190,39 @@ def test_a_suite_without_any_figures_still_renders(make_document: MakeDocument) 
     assert "no calibrator: fewer than 30 samples in a half" in report_markdown(document)
 
 
+def test_where_confidence_tells_nothing_one_sentence_says_so(make_document: MakeDocument) -> None:
+    """All answers are right and only log-probabilities are known: no tables of dashes."""
+    whole = found()
+    sure, right = np.array([0.5, 0.9]), np.array([True, True])
+    nothing = replace(
+        whole.student,
+        source="mean_log_prob",
+        figures=ranking_figures(sure, right),
+        auroc=confidence_auroc(sure, right),
+        proper=None,
+        parts=None,
+        classes=None,
+        class_names=(),
+        curve=risk_coverage(groups_of(sure, right)),
+        kept=kept_at(sure, right),
+    )
+    silent = replace(
+        whole, teacher=None, teacher_reason="x", temperature=None, student_temperature=None
+    )
+    document = with_details(make_document(), replace(silent, student=nothing))
+    page = page_of(document)
+    said = "every answer is right, so confidence has nothing to tell apart"
+    assert f'<h3>sentiment</h3> <p class="none">small: {said}.</p> </div>' in page
+    assert "dashed diagonal" not in page
+    assert list(calibration_lines(document.details[0], document.students[0], brief=True)) == [
+        f"sentiment, small: {said}"
+    ]
+    halves = replace(nothing, auroc=confidence_auroc(sure, ~right | (sure > 0.6)))
+    page = page_of(with_details(document, replace(silent, student=halves)))
+    assert "mean confidence" not in page
+    assert "Calibrators of confidence" in page
+
+
 def test_words_of_sharpness_follow_the_interval() -> None:
     whole = found()
     teacher = np.log(np.random.default_rng(0).dirichlet([1, 1], 50))
@@ -232,3 +266,20 @@ def test_charts_of_nothing_are_not_drawn(document: ReportDocument) -> None:
     infinite = distillation_temperature(never, sure, np.array([0]), np.random.default_rng(0))
     assert temperature_chart(infinite, title="t", name="n") is not None
     assert list(calibration_lines(None, document.students[0])) == []
+
+
+def test_a_student_worse_than_none_stays_within_its_chart() -> None:
+    """Its loss of more than 100 % widens the axis, and the words say what 100 % is."""
+    teacher = np.log(np.array([[0.6, 0.4], [0.45, 0.55]] * 20))
+    student = np.log(np.array([[0.05, 0.95], [0.9, 0.1]] * 20))
+    labels = np.zeros(40, int)
+    steps = distillation_temperature(teacher, student, labels, np.random.default_rng(0))
+    assert max(step.lost or 0 for step in steps.steps) > 2
+    drawn = temperature_chart(steps, title="t", name="n")
+    assert drawn is not None
+    lines = re.findall(r'd="(M[^"]*L[^"]*)"[^>]*stroke="var\(--accent\)"', drawn.svg)
+    heights = [float(y) for line in lines for y in re.findall(r",(-?[\d.]+)", line)]
+    assert heights
+    assert min(heights) >= 0
+    sentences = temperature_words(replace(found(), temperature=steps))
+    assert any("equally likely loses 100 %" in words for words in sentences)

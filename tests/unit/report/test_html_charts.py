@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
@@ -117,6 +118,18 @@ def test_a_tradeoff_needs_two_models() -> None:
     assert drawn is not None
     assert {"big", "small"} <= set(texts(drawn.svg))
     assert "free" not in texts(drawn.svg)
+
+
+def test_labels_of_a_tradeoff_do_not_cover_each_other() -> None:
+    """Two models of one score, and long names, between the same prices."""
+    points = [point("a rather long name of a model", 1, 80), point("another long name", 20, 80)]
+    drawn = tradeoff_chart(
+        points, axis="dollars", unit="percent", higher_is_better=True, title="t", name="n"
+    )
+    assert drawn is not None
+    heights = re.findall(r'translate\([\d.]+,([\d.]+)\)"[^>]*>an? ?[or]', drawn.svg)
+    assert len(heights) == 2
+    assert abs(float(heights[0]) - float(heights[1])) >= 12
 
 
 @pytest.mark.parametrize("seconds", [(0.0,), (0.01,)])

@@ -136,15 +136,34 @@ def test_the_verdict_has_its_evidence_and_what_is_missing(
     assert "the cost of small is unknown" in unjudged
 
 
-def test_what_is_missing_does_not_say_the_evidence_again(
-    make_document: MakeDocument, make_decision: Callable[..., GateDecision]
+@pytest.mark.parametrize(
+    ("verdicts", "table"),
+    [
+        (("inconclusive",), None),
+        (("fail", "inconclusive"), "other rule"),
+        (("pass",) * 5, "2 other rules"),
+        (("fail", *("pass",) * 13, "inconclusive"), "14 other rules"),
+    ],
+)
+def test_the_evidence_of_a_rule_stands_once(
+    make_document: MakeDocument,
+    make_decision: Callable[..., GateDecision],
+    verdicts: tuple[str, ...],
+    table: str | None,
 ) -> None:
-    """It stands under Evidence and in the table of rules, and nowhere else."""
-    decision = make_decision("inconclusive")
-    rule = replace(decision.rules[0], samples_missing=None, evidence="as wide as a barn")
-    page = report_html(replace(make_document(), decisions=(replace(decision, rules=(rule,)),)))
-    assert page.count("as wide as a barn") == 2
-    assert "no number of further samples is known that would make it pass" in page
+    """Under Evidence where it decides, else in the table of the other rules; with its n."""
+    decision = make_decision(*verdicts)
+    rules = tuple(
+        replace(rule, samples_missing=None, could_show=None, evidence=f"as wide as barn {index}")
+        for index, rule in enumerate(decision.rules)
+    )
+    page = report_html(replace(make_document(), decisions=(replace(decision, rules=rules),)))
+    assert all(len(re.findall(rf"as wide as barn {n}\b", page)) == 1 for n in range(len(rules)))
+    assert f"; n = {rules[0].n:,}." in page
+    known = re.findall("The policy's ([^<]*)</summary>", page)
+    assert known == ([] if table is None else [table])
+    if "inconclusive" in verdicts:
+        assert "no number of further samples is known that would make it pass" in page
 
 
 def test_a_chosen_student_needs_no_script(make_document: MakeDocument) -> None:

@@ -23,7 +23,7 @@ def temperature_chart(found: DistillationTemperature, *, title: str, name: str) 
         return None
     rows = [{"T": step.temperature, "other": step.non_target, "lost": step.lost} for step in steps]
     known = [value for row in rows for value in (row["other"], row["lost"]) if value is not None]
-    highest = min(1.0, max(0.05, 1.05 * max(known)))
+    highest = max(0.05, max(known) if max(known) > 1 else min(1.0, 1.05 * max(known)))
     x = {
         "field": "T",
         "type": "quantitative",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,9 @@ from kdeval.stats.interval import Interval
 __all__ = ["TradeoffPoint", "front", "tradeoff_chart"]
 
 _WIDTH, _HEIGHT = 250, 210
+_LABEL_WIDTH, _LETTER, _LINE = 130, 6, 12
+_OFFSETS = (-9, 15, -22, 28)
+"""Pixels from a point to its label, the first that is free: above, below, then further off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +67,15 @@ def tradeoff_chart(
     ends = [end for row in rows for end in (row["low"], row["high"])]
     share = unit == "percent"
     prices = [item.price for item in usable]
+    domains = (
+        [min(prices) / 1.6, max(prices) * 1.6],
+        domain_around(ends, within=(0.0, 1.0) if share else (-1e9, 1e9)),
+    )
+    _place_labels(rows, *domains)
     x = {
         "field": "price",
         "type": "quantitative",
-        "scale": {"type": "log", "domain": [min(prices) / 1.6, max(prices) * 1.6], "nice": False},
+        "scale": {"type": "log", "domain": domains[0], "nice": False},
         "axis": {
             "title": axis,
             "tickCount": 4,
@@ -79,11 +88,7 @@ def tradeoff_chart(
     }
     y = {
         "type": "quantitative",
-        "scale": {
-            "domain": domain_around(ends, within=(0.0, 1.0) if share else (-1e9, 1e9)),
-            "zero": False,
-            "nice": False,
-        },
+        "scale": {"domain": domains[1], "zero": False, "nice": False},
         "axis": {"title": "score", "format": ".0%" if share else "~g", "tickCount": 5},
     }
     colour = {"condition": {"test": "datum.teacher", "value": INK}, "value": ACCENT}
@@ -112,22 +117,41 @@ def tradeoff_chart(
             "mark": {"type": "point"},
             "encoding": {"x": x, "y": {"field": "score", **y}, "color": colour},
         },
-        {
-            "mark": {"type": "text", "dy": -9, "dx": 6, "align": "left", "limit": 130},
-            "transform": [{"filter": "!datum.right"}],
-            "encoding": {"x": x, "y": {"field": "score", **y}, "text": {"field": "model"}},
-        },
-        {
-            "mark": {"type": "text", "dy": -9, "dx": -6, "align": "right", "limit": 130},
-            "transform": [{"filter": "datum.right"}],
-            "encoding": {"x": x, "y": {"field": "score", **y}, "text": {"field": "model"}},
-        },
-    ]
-    middle = (min(prices) * max(prices)) ** 0.5
-    for row in rows:
-        row["right"] = row["price"] > middle
+        *(
+            {
+                "mark": {
+                    "type": "text", "dx": dx, "dy": {"expr": "datum.dy"}, "align": align,
+                    "limit": _LABEL_WIDTH,
+                },
+                "transform": [{"filter": f"datum.align == '{align}'"}],
+                "encoding": {"x": x, "y": {"field": "score", **y}, "text": {"field": "model"}},
+            }
+            for align, dx in (("left", 6), ("right", -6))
+        ),
+    ]  # fmt: skip
     spec = {"data": {"values": rows}, "width": _WIDTH, "height": _HEIGHT, "layer": layers}
     return draw(spec, title=title, name=name)
+
+
+def _place_labels(rows: list[dict[str, Any]], prices: list[float], scores: list[float]) -> None:
+    """Gives each row an `align` towards the middle, and a `dy` at which no earlier label stands."""
+    taken: list[tuple[float, float, float]] = []
+    for row in rows:
+        x = _WIDTH * math.log(row["price"] / prices[0]) / math.log(prices[1] / prices[0])
+        y = _HEIGHT * (scores[1] - row["score"]) / (scores[1] - scores[0])
+        width = min(_LABEL_WIDTH, _LETTER * len(row["model"]))
+        left = x + 6 if x <= _WIDTH / 2 else x - 6 - width
+        free = (
+            dy
+            for dy in _OFFSETS
+            if not any(
+                abs(y + dy - line) < _LINE and left < end and start < left + width
+                for start, end, line in taken
+            )
+        )
+        row["align"] = "left" if x <= _WIDTH / 2 else "right"
+        row["dy"] = next(free, _OFFSETS[0])
+        taken.append((left, left + width, y + row["dy"]))
 
 
 def _score(point: TradeoffPoint) -> float:
