@@ -146,6 +146,7 @@ def test_the_drill_with_a_kill(tmp_path: Path, server: ApiServer) -> None:
     """Killed by -9 in the middle, the same command ends as an undisturbed run does.
 
     What is answered twice was in the air at the kill, and nothing that was stored is asked again.
+    It says nothing of what litellm leaves behind.
     """
     write_project(tmp_path, server)
     first = start(tmp_path)
@@ -160,6 +161,7 @@ def test_the_drill_with_a_kill(tmp_path: Path, server: ApiServer) -> None:
     said = last.communicate(timeout=240)[0]
     assert last.returncode == 0, said
     assert KEY not in said
+    assert "Task was destroyed" not in said
     assert_whole(tmp_path / "run")
     assert sum(answered(server).values()) - len(answered(server)) <= AT_ONCE
     now = {(asked.body["model"], asked.key) for asked in server.asked[before:]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -11,9 +12,15 @@ __all__ = ["EventLoopThread"]
 
 Value = TypeVar("Value")
 
+_END_S = 5.0
+
 
 class EventLoopThread:
-    """Begins with the first call; ends with the process."""
+    """Begins with the first call; ends with the process, which cancels what still waits in it.
+
+    litellm leaves a task there that waits for ever, and a task that is lost is told of on standard
+    error.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -27,7 +34,24 @@ class EventLoopThread:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(
-                    target=self._loop.run_forever, name="kdeval-api", daemon=True
-                ).start()
+                thread = threading.Thread(
+                    target=_work, args=(self._loop,), name="kdeval-api", daemon=True
+                )
+                thread.start()
+                atexit.register(_end, self._loop, thread)
             return self._loop
+
+
+def _work(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=_END_S))
+    loop.close()
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(_END_S)
