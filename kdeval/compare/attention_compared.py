@@ -19,7 +19,7 @@ from kdeval.store.hidden import HiddenTables
 
 __all__ = ["AttentionAsked", "attention_figures"]
 
-_OTHER_TOKENS = "both models read it in other tokens"
+_OTHER_TOKENS = "the two read it as different tokens, by tokenizer or chat template"
 _OTHER_WAY = "one model reads it one way, the other both ways"
 
 

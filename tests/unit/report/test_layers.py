@@ -15,8 +15,6 @@ from kdeval.compare.hidden_states import (
     AttentionFigures,
     AttentionPair,
     HiddenStateFigures,
-    LayerPair,
-    RelationFigures,
 )
 from kdeval.report.details import StudentDetails
 from kdeval.report.document import ReportDocument
@@ -33,6 +31,8 @@ from kdeval.report.markdown import report_markdown
 from kdeval.report.schema import json_schema
 from kdeval.report.strict_json import json_text
 from kdeval.stats.interval import Interval
+from kdeval.stats.representation.layers import LayerMatch
+from kdeval.stats.representation.relations import Relation, RelationSimilarity
 
 MakeDocument = Callable[..., ReportDocument]
 
@@ -43,10 +43,10 @@ def interval(estimate: float, half: float | None = 0.01) -> Interval:
                     n=40, clusters=None)  # fmt: skip
 
 
-def pair(student: int, teacher: int, cka: float, nearest: int | None = None) -> LayerPair:
-    return LayerPair(student=student, teacher=teacher, cka=interval(cka),
-                     nearest=teacher if nearest is None else nearest, nearest_cka=cka + 0.005,
-                     as_near=(teacher, 3) if teacher != 3 else (3,))  # fmt: skip
+def pair(student: int, teacher: int, cka: float, nearest: int | None = None) -> LayerMatch:
+    return LayerMatch(student=student, teacher=teacher, cka=interval(cka),
+                      nearest=teacher if nearest is None else nearest, nearest_cka=cka + 0.005,
+                      as_near=(teacher, 3) if teacher != 3 else (3,))  # fmt: skip
 
 
 def attended(student: int, teacher: int, **changes: Any) -> AttentionPair:
@@ -63,9 +63,9 @@ def figures(name: str = "<b>suite", **changes: Any) -> HiddenStateFigures:
         cka=((1.0, 0.5, 0.2, 0.1, 0.0), (0.4, 0.8, 0.7, None, -0.1), (0.1, 0.2, 0.3, 0.9, 0.91)),
         pairs=(pair(0, 0, 0.99), pair(1, 1, 0.8), pair(2, 3, 0.9, nearest=4)),
         mean=interval(0.9), unmatched=(2, 4), unrelated=0.12,
-        relations=RelationFigures(
-            distance_correlation=interval(0.7), distance_loss=interval(0.05),
-            angle_correlation=interval(0.6), angle_loss=interval(0.06), angle_samples=40,
+        relations=RelationSimilarity(
+            distances=Relation(n=40, correlation=interval(0.7), loss=interval(0.05)),
+            angles=Relation(n=40, correlation=interval(0.6), loss=interval(0.06)),
         ),
         attention=AttentionFigures(samples=30, pairs=(attended(1, 1), attended(2, 3)),
                                    left_out={"teacher: longer than 512 tokens": 2}),
@@ -145,10 +145,13 @@ def test_nothing_compared_says_why() -> None:
     assert "does not judge" in meaning
     assert heat_map(few, title="t", name="a") is None
     none = AttentionFigures(
-        samples=0, pairs=(), left_out={"both models read it in other tokens": 9}
+        samples=0,
+        pairs=(),
+        left_out={"the two read it as different tokens, by tokenizer or chat template": 9},
     )
     assert attention_words(none) == (
-        "Attention is not compared: 9 x both models read it in other tokens."
+        "Attention is not compared: 9 x the two read it as different tokens, by tokenizer or chat "
+        "template."
     )
     both_ways = attended(1, 1, beyond_first=None, matched_heads=None)
     said = attention_words(AttentionFigures(samples=9, pairs=(both_ways,), left_out={}))

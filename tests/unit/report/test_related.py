@@ -119,5 +119,26 @@ def test_a_table_has_a_cell_a_heading(document: ReportDocument) -> None:
         assert {len(row) for row in table.rows} == {len(table.header)}
 
 
+def test_differences_are_mirrored_and_none_is_minus_zero(document: ReportDocument) -> None:
+    """The row's student minus the column's; two that score alike are no step apart."""
+
+    def cells(document: ReportDocument) -> dict[tuple[int, int], str]:
+        (section,) = (part for part in related_sections(document) if part.anchor == "students")
+        table = section.parts[0].tables[0]
+        assert table.title.startswith("Score of the row's student minus the column's, in points")
+        return {(i, j): row[j + 1] for i, row in enumerate(table.rows) for j in range(3) if i != j}
+
+    found = cells(document)
+    assert all(float(found[i, j]) == -float(found[j, i]) != 0 for i, j in found)
+    (first, *others) = document.between
+    alike = replace(
+        first,
+        pairs=tuple(
+            replace(pair, difference=replace(pair.difference, estimate=0.0)) for pair in first.pairs
+        ),
+    )
+    assert set(cells(replace(document, between=(alike, *others))).values()) == {"+0.0"}
+
+
 def test_one_student_and_no_series_say_nothing(make_document: Callable[..., Any]) -> None:
     assert related_sections(make_document()) == ()
