@@ -23,7 +23,7 @@ from typing import Any, Literal, get_args
 
 Fault = Literal[
     "429", "429_seconds", "429_date", "500", "502", "reset", "hang", "truncated_json",
-    "wrong_schema", "empty_choices", "slow_drip", "400_context", "401", "404", "429_quota",
+    "wrong_schema", "empty_choices", "slow_drip", "400", "400_context", "401", "404", "429_quota",
 ]  # fmt: skip
 TRANSIENT: tuple[Fault, ...] = get_args(Fault)[:11]
 """The faults that go away when the request is asked again."""

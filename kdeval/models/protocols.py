@@ -15,6 +15,7 @@ from kdeval.records import Corpus, Image, Kind, Message, Response, input_text
 
 __all__ = [
     "METHODS",
+    "AnsweredBefore",
     "ChoiceScorer",
     "Classifier",
     "ContinuationScorer",
@@ -182,6 +183,16 @@ class Unloadable(Protocol):
 
     def release(self) -> None:
         """Forgets the weights; the next request reads them again."""
+
+
+@runtime_checkable
+class AnsweredBefore(Protocol):
+    """Wants to know whether an earlier command has answers of it, of the same fingerprint.
+
+    What a server refuses is then told apart from a setting that it refuses everything for.
+    """
+
+    answered_before: bool
 
 
 METHODS: Mapping[Kind, str] = {

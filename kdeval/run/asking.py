@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from kdeval.models.protocols import Model
+from kdeval.models.protocols import AnsweredBefore, Model
 from kdeval.run.asked import Answered, Asked
 from kdeval.run.batches import batches_of
 from kdeval.run.ensembles import executor_for
@@ -95,6 +95,8 @@ def ask_missing(
     model = inputs.models[name]
     origin = origin_of(store, name, model, inputs.fingerprints[name])
     known = _answered(questions, keys, store, origin)
+    if known.any() and isinstance(model, AnsweredBefore):
+        model.answered_before = True
     by_id = bool(getattr(model, "answers_by_id", False))
     places = pending_places(questions, keys, known, by_id=by_id)
     pending = Pending(questions, keys, places)

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from kdeval.models.ensemble import Ensemble
-from kdeval.models.protocols import Model, Request
+from kdeval.models.protocols import AnsweredBefore, Model, Request
 from kdeval.models.request_keys import request_key
 from kdeval.records import Response, Sample
 from kdeval.run.elsewhere import Elsewhere
@@ -70,6 +70,8 @@ class _MembersThroughStore:
         if origin is not None:
             origin = origin.asked_in((key, request.suite) for key, request in keys.items())
         known = self._store.answered(keys, origin)
+        if known and isinstance(member, AnsweredBefore):
+            member.answered_before = True
         pending = [(key, request) for key, request in keys.items() if key not in known]
         size = int(getattr(member, "batch_size", 32))
         key_of = {id(request): key for key, request in pending}

@@ -113,6 +113,17 @@ def test_a_price_that_is_gone_is_not_named(tmp_path: Path, server: ApiServer) ->
     assert not any("None" in line for line in done.summary)
 
 
+def test_what_is_refused_again_stops_no_run_that_has_answers(
+    tmp_path: Path, server: ApiServer
+) -> None:
+    """Eleven of twelve requests are refused for what they are: the same command ends each time."""
+    server.fault = lambda key, attempt: None if "number 10" in key else "400"
+    for known, told in ((0, "1 answered now"), (1, "0 answered now, 1 known from before")):
+        done = run(tmp_path, server)
+        assert f"gpt: {told}, 11 failed (the same command asks those again)" in done.summary
+        assert len(server.asked) == SAMPLES + 11 * known
+
+
 def test_a_probe_costs_money_and_is_asked_for(tmp_path: Path, server: ApiServer) -> None:
     """Without `latency_probe` in the file every sample is asked once, and the summary says why;
     with it, the probe counts against the budget.

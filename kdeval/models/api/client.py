@@ -78,7 +78,20 @@ class ChatClient:
         budget: Budget,
         price: RequestPrice | None,
         clock: Clock,
+        answered_before: bool = False,
     ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            name: of the model, for messages.
+            transport: sends one attempt.
+            backoff: between attempts.
+            limits: of all requests together.
+            budget: that each of them counts against.
+            price: None: not known.
+            clock: time and chance.
+            answered_before: an earlier command has answers, so what is refused is at fault itself.
+        """
         self._name = name
         self._transport = transport
         self._backoff = backoff
@@ -89,6 +102,7 @@ class ChatClient:
         self._halt = Halt(clock.sleep)
         self._pacing = Pacing(limits, clock=clock.now, sleep=self._halt.sleep)
         self._answered = 0
+        self._answered_before = answered_before
         self._refused = 0
         self._exhausted = 0
 
@@ -212,7 +226,7 @@ class ChatClient:
             )
         if reason is not None:
             self._halt.call(ModelError(f"{self._name}: {reason}"))
-        if error.refused:
+        if error.refused and not self._answered_before:
             self._refused += 1
             self._halt_in_vain(error)
 

@@ -78,6 +78,7 @@ class ApiModel:
                 f"usd_per_million_output_tokens, or usd_per_request, under `costs: {config.name}:`"
             )
         self.max_concurrency = config.max_concurrency
+        self.answered_before = False
         account = f"{config.name}: {config.model} at {served_from(config) or 'its provider'}"
         self.budget = Budget(config.name, account, config.budget_usd)
         self._loop = EventLoopThread()
@@ -222,4 +223,5 @@ class ApiModel:
             budget=self.budget,
             price=self._price,
             clock=Clock(),
+            answered_before=self.answered_before,
         )
