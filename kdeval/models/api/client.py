@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,12 +17,11 @@ from kdeval.models.api.halting import Halt
 from kdeval.models.api.pacing import Limits, Pacing
 from kdeval.models.api.prices import RequestPrice
 from kdeval.models.api.reply import ChatReply
+from kdeval.models.api.request_size import RequestSize
 
 __all__ = ["ChatClient", "Clock", "Outcome", "Transport"]
 
 _IN_VAIN = 10
-_FRAME = 64
-_BYTES_PER_TOKEN = 4
 
 
 class Transport(Protocol):
@@ -122,7 +120,7 @@ class ChatClient:
     async def _ask(self, parameters: Mapping[str, Any]) -> Outcome:
         asked_at = self._clock.now()
         first_at: float | None = None
-        size = _Size.of(parameters)
+        size = RequestSize.of(parameters)
         most = None if self._price is None else self._price.most(
             read=size.most_read, written=size.most_written
         )  # fmt: skip
@@ -149,7 +147,7 @@ class ChatClient:
                 reply=reply, queue_s=sent_at - asked_at, attempts=failed + 1, cost_usd=cost
             )
 
-    async def _reserve(self, most: float | None, size: _Size) -> None:
+    async def _reserve(self, most: float | None, size: RequestSize) -> None:
         """Reserves that much money, unless everything stops.
 
         Raises:
@@ -173,7 +171,7 @@ class ChatClient:
             self._budget.settle(most, None, billed=False)
             raise
 
-    def _paid(self, reply: ChatReply, most: float | None, size: _Size) -> float | None:
+    def _paid(self, reply: ChatReply, most: float | None, size: RequestSize) -> float | None:
         """What the reply cost, counted; and what its headers and tokens say of the next ones."""
         self._answered += 1
         cost = None if self._price is None else self._price.cost(reply.usage)
@@ -245,35 +243,4 @@ class ChatClient:
                 f"{error.reason.rstrip('.')}. What was recorded is kept: the same "
                 "command goes on once that is mended"
             )
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Size:
-    """How many tokens a request has.
-
-    Attributes:
-        most_read: tokens are made of bytes, so there are no more of them than bytes; and a frame
-            for each message.
-        most_written: the limit.
-        likely: read and written together.
-    """
-
-    most_read: int
-    most_written: int
-    likely: int
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> _Size:
-        asked = {
-            name: parameters[name]
-            for name in ("messages", "tools", "response_format")
-            if name in parameters
-        }
-        size = len(json.dumps(asked, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        written = int(parameters["max_tokens"])
-        return cls(
-            most_read=size + _FRAME * len(parameters["messages"]),
-            most_written=written,
-            likely=size // _BYTES_PER_TOKEN + written // 2,
         )
