@@ -7,53 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kdeval.stats.interval import Interval
+from kdeval.stats.representation.layers import LayerMatch
+from kdeval.stats.representation.relations import RelationSimilarity
 
-__all__ = [
-    "AttentionFigures",
-    "AttentionPair",
-    "HiddenStateFigures",
-    "LayerPair",
-    "RelationFigures",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerPair:
-    """A layer of the student with that of the teacher which goes with it; 0 is the embeddings.
-
-    Attributes:
-        teacher: under the mapping that keeps the order of layers.
-        cka: debiased, between both; the mapping is taken as given.
-        nearest: the teacher's layer of the highest CKA, order or not.
-        nearest_cka: of that one.
-        as_near: the teacher's layers that are not shown to lie nearer or farther than `teacher`.
-    """
-
-    student: int
-    teacher: int
-    cka: Interval
-    nearest: int
-    nearest_cka: float
-    as_near: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RelationFigures:
-    """How samples stand to each other after the last layers, as relational distillation has it.
-
-    Attributes:
-        distance_correlation: of the distances of pairs.
-        distance_loss: mean Huber loss of distances over their mean.
-        angle_correlation: of the cosines of angles that three samples make.
-        angle_loss: their mean Huber loss.
-        angle_samples: whose angles were taken.
-    """
-
-    distance_correlation: Interval
-    distance_loss: Interval
-    angle_correlation: Interval
-    angle_loss: Interval
-    angle_samples: int
+__all__ = ["AttentionFigures", "AttentionPair", "HiddenStateFigures"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +72,7 @@ class HiddenStateFigures:
         unmatched: layers of the teacher that tell samples apart and no layer goes with.
         unrelated: the highest CKA of the table stays below it in 95 % of the cases when samples
             are shuffled.
-        relations: None where too few samples are told apart.
+        relations: of samples after the last layers; None where too few are told apart.
         attention: None where it was not asked for.
         reason: why nothing was compared.
     """
@@ -127,10 +84,10 @@ class HiddenStateFigures:
     teacher_layers: tuple[int, ...] = ()
     student_layers: tuple[int, ...] = ()
     cka: tuple[tuple[float | None, ...], ...] = ()
-    pairs: tuple[LayerPair, ...] = ()
+    pairs: tuple[LayerMatch, ...] = ()
     mean: Interval | None = None
     unmatched: tuple[int, ...] = ()
     unrelated: float | None = None
-    relations: RelationFigures | None = None
+    relations: RelationSimilarity | None = None
     attention: AttentionFigures | None = None
     reason: str | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 
 from kdeval.compare.attention_compared import AttentionAsked, attention_figures
 from kdeval.compare.clusters import Clusters, cluster_codes, clusters_of
-from kdeval.compare.hidden_states import HiddenStateFigures, LayerPair, RelationFigures
+from kdeval.compare.hidden_states import HiddenStateFigures
 from kdeval.stats.representation.layers import LayerSimilarity, layer_similarity
-from kdeval.stats.representation.relations import relation_similarity
+from kdeval.stats.representation.relations import RelationSimilarity, relation_similarity
 from kdeval.store.hidden import HiddenTables
 from kdeval.store.run_directory import RunDirectory
 
@@ -52,8 +51,12 @@ def hidden_states_of(
 
 
 @dataclass(frozen=True, slots=True)
-class _Layers(Sequence[NDArray[np.float64]]):
-    """Gram matrices of one model, of the samples that count; read when they are asked for."""
+class _Layers(Mapping[int, NDArray[np.float64]]):
+    """Gram matrices of one model, of the samples that count; read when they are asked for.
+
+    Attributes:
+        numbers: of its layers; 0 is the embeddings.
+    """
 
     tables: HiddenTables
     suite: str
@@ -64,14 +67,11 @@ class _Layers(Sequence[NDArray[np.float64]]):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    @overload
-    def __getitem__(self, index: int) -> NDArray[np.float64]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[NDArray[np.float64]]: ...
-    def __getitem__(self, index: int | slice) -> NDArray[np.float64] | list[NDArray[np.float64]]:
-        if isinstance(index, slice):
-            return [self[item] for item in range(*index.indices(len(self)))]
-        gram = self.tables.gram(self.suite, self.model, self.numbers[index])
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.numbers)
+
+    def __getitem__(self, number: int) -> NDArray[np.float64]:
+        gram = self.tables.gram(self.suite, self.model, number)
         return gram[np.ix_(self.rows, self.rows)]
 
 
@@ -107,10 +107,10 @@ class _Compared:
             teacher, student, rng=np.random.default_rng(self.seed), clusters=codes,
             confidence=self.confidence,
         )  # fmt: skip
-        pairs = _pairs(found, teacher.numbers, student.numbers)
         asked = AttentionAsked(
             tables=self.tables, suite=self.suite, teacher=self.teacher, student=self.student,
-            samples=self.samples, pairs=tuple((pair.student, pair.teacher) for pair in pairs),
+            samples=self.samples,
+            pairs=tuple((match.student, match.teacher) for match in found.matches),
             clusters=self.clusters, confidence=self.confidence,
         )  # fmt: skip
         return HiddenStateFigures(
@@ -121,13 +121,13 @@ class _Compared:
             teacher_layers=teacher.numbers,
             student_layers=student.numbers,
             cka=found.table,
-            pairs=pairs,
+            pairs=found.matches,
             mean=found.mean,
             unmatched=_unmatched(found, teacher.numbers),
             unrelated=found.unrelated,
-            relations=self._relations(teacher[-1], student[-1], codes),
+            relations=self._relations(teacher, student, codes),
             attention=attention_figures(asked),
-            reason=None if pairs else "every layer of a model represents all samples alike",
+            reason=None if found.matches else "every layer of a model represents all samples alike",
         )
 
     def _read(self, model: str) -> list[str]:
@@ -151,46 +151,20 @@ class _Compared:
         )  # fmt: skip
 
     def _relations(
-        self,
-        teacher: NDArray[np.float64],
-        student: NDArray[np.float64],
-        codes: NDArray[np.int64] | None,
-    ) -> RelationFigures | None:
+        self, teacher: _Layers, student: _Layers, codes: NDArray[np.int64] | None
+    ) -> RelationSimilarity | None:
+        """After the last layers."""
         found = relation_similarity(
-            teacher, student, rng=np.random.default_rng((*self.seed, 1)), clusters=codes,
-            confidence=self.confidence,
+            teacher[teacher.numbers[-1]], student[student.numbers[-1]],
+            rng=np.random.default_rng((*self.seed, 1)), clusters=codes, confidence=self.confidence,
         )  # fmt: skip
-        if found.distances.loss.estimate is None:
-            return None
-        return RelationFigures(
-            distance_correlation=found.distances.correlation,
-            distance_loss=found.distances.loss,
-            angle_correlation=found.angles.correlation,
-            angle_loss=found.angles.loss,
-            angle_samples=found.angles.n,
-        )
-
-
-def _pairs(
-    found: LayerSimilarity, teacher: tuple[int, ...], student: tuple[int, ...]
-) -> tuple[LayerPair, ...]:
-    return tuple(
-        LayerPair(
-            student=student[match.student],
-            teacher=teacher[match.teacher],
-            cka=match.cka,
-            nearest=teacher[match.nearest],
-            nearest_cka=match.nearest_cka,
-            as_near=tuple(teacher[index] for index in match.as_near),
-        )
-        for match in found.matches
-    )
+        return None if found.distances.loss.estimate is None else found
 
 
 def _unmatched(found: LayerSimilarity, teacher: tuple[int, ...]) -> tuple[int, ...]:
     taken = {match.teacher for match in found.matches}
     return tuple(
         number
-        for index, number in enumerate(teacher)
-        if index not in taken and any(row[index] is not None for row in found.table)
+        for number, column in zip(teacher, zip(*found.table, strict=True), strict=True)
+        if number not in taken and any(cka is not None for cka in column)
     )

@@ -93,12 +93,16 @@ def relation_words(found: HiddenStateFigures) -> str:
     kept = found.relations
     if kept is None:
         return ""
-    return (
+    words = (
         "After the last layers the distances between samples correlate at "
-        f"{_figure(kept.distance_correlation, 3)} (Huber loss {_figure(kept.distance_loss, 4)}), "
-        f"the angles that three of them make at {_figure(kept.angle_correlation, 3)} "
-        f"({_figure(kept.angle_loss, 4)}; {kept.angle_samples:,} samples)."
+        f"{_figure(kept.distances.correlation, 3)} (Huber loss {_figure(kept.distances.loss, 4)})"
     )
+    if kept.angles.loss.estimate is not None:
+        words += (
+            f", the angles that three of them make at {_figure(kept.angles.correlation, 3)} "
+            f"({_figure(kept.angles.loss, 4)}; {kept.angles.n:,} samples)"
+        )
+    return f"{words}."
 
 
 def attention_words(found: AttentionFigures | None) -> str:

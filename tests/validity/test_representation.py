@@ -50,7 +50,7 @@ def test_interval_of_cka(asymptotic, monkeypatch, n, d, decay, noise):
     truth, missed = _true_cka(d, decay, noise), 0
     for _ in range(TRIALS):
         x, y = _world(rng, n, d, decay, noise)
-        found = layer_similarity([gram(x)], [gram(y)], rng=rng).matches[0].cka
+        found = layer_similarity({0: gram(x)}, {0: gram(y)}, rng=rng).matches[0].cka
         missed += not found.low <= truth <= found.high
     asymptotic("debiased CKA, grouped jackknife", f"n={n} d={d} decay={decay} noise={noise}",
                missed, TRIALS, 0.05)  # fmt: skip
@@ -82,7 +82,7 @@ def test_unrelated_layers_rarely_pass_the_level_of_shuffles(asymptotic, monkeypa
     rng = np.random.default_rng(8)
     passed = 0
     for _ in range(TRIALS):
-        sides = ([gram(rng.normal(size=(24, 4))) for _ in range(count)] for count in (2, 3))
+        sides = ({i: gram(rng.normal(size=(24, 4))) for i in range(count)} for count in (2, 3))
         found = layer_similarity(*sides, rng=rng)
         passed += max(value for row in found.table for value in row) > found.unrelated
     asymptotic("highest CKA of unrelated layers, shuffles", "n=24 d=4", passed, TRIALS, 0.05)

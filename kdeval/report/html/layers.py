@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kdeval.compare.hidden_states import AttentionPair, HiddenStateFigures, LayerPair
+from kdeval.compare.hidden_states import AttentionPair, HiddenStateFigures
 from kdeval.report.details import StudentDetails
 from kdeval.report.html.charts.drawing import Chart
 from kdeval.report.html.charts.heat_map import heat_map
@@ -20,6 +20,7 @@ from kdeval.report.layer_words import (
 from kdeval.report.numbers import number
 from kdeval.report.plain_text import one_line
 from kdeval.stats.interval import Interval
+from kdeval.stats.representation.layers import LayerMatch
 
 __all__ = ["LayerRow", "LayersView", "layers_views"]
 
@@ -104,7 +105,7 @@ def _view(found: HiddenStateFigures, *, name: str) -> LayersView:
     )  # fmt: skip
 
 
-def _row(pair: LayerPair, attention: dict[tuple[int, int], AttentionPair]) -> LayerRow:
+def _row(pair: LayerMatch, attention: dict[tuple[int, int], AttentionPair]) -> LayerRow:
     others = [layer for layer in pair.as_near if layer != pair.teacher]
     moved = pair.nearest != pair.teacher
     found = attention.get((pair.student, pair.teacher))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +24,13 @@ SHUFFLES = 19
 _BLOCK_BYTES = 64_000_000
 _NEARLY_ONE = 1 - 1e-12
 
-Grams = Sequence[FloatArray]
-"""A Gram matrix a layer; it may be read from disk each time that it is asked for."""
+Grams = Mapping[int, FloatArray]
+"""A layer's number to its Gram matrix, in order; it may be read from disk each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerMatch:
-    """One layer of the student and the teacher's that goes with it; layers by their index.
+    """One layer of the student and the teacher's that goes with it; layers by their number.
 
     Attributes:
         teacher: under the mapping that keeps the order of layers.
@@ -93,7 +93,7 @@ def layer_similarity(
         ValueError: too few samples.
     """
     check_confidence(confidence)
-    n = len(teacher[0])
+    n = len(next(iter(teacher.values())))
     if n < 2 * LEAST_SAMPLES:
         raise ValueError(f"layers are compared over {2 * LEAST_SAMPLES} samples or more, got {n}")
     codes = as_clusters(clusters, n)
@@ -105,17 +105,15 @@ def layer_similarity(
     rows, columns = (~np.isnan(whole).all(axis=axis) for axis in (1, 0))
     counted = None if codes is None else int(codes.max()) + 1
     matches: tuple[LayerMatch, ...] = ()
-    mean = None
+    mean = level = None
     if rows.any():
         found = _Found(
             whole=whole[np.ix_(rows, columns)],
             without=np.nan_to_num(without[:, rows][:, :, columns]),
-            rows=np.flatnonzero(rows), columns=np.flatnonzero(columns),
+            rows=np.array([*student])[rows], columns=np.array([*teacher])[columns],
             n=n, clusters=counted, confidence=confidence,
         )  # fmt: skip
         matches, mean = _matches(found)
-    level = None
-    if rows.any():
         level = float(np.nanmax(chance))
     table = tuple(
         tuple(None if math.isnan(value) else float(value) for value in row) for row in whole
@@ -133,14 +131,15 @@ class _Looks:
 
 def _tables(teacher: Grams, student: Grams, looks: _Looks) -> FloatArray:
     """CKA of all samples, of each subset, and of each order; NaN where there is none."""
-    size = len(teacher[0]) ** 2 * 8
+    theirs, ours = [*teacher], [*student]
+    size = len(teacher[theirs[0]]) ** 2 * 8
     step = max(1, _BLOCK_BYTES // size)
     count = 1 + len(looks.kept) + len(looks.shuffled)
     tables = np.full((count, len(student), len(teacher)), np.nan)
-    for first in range(0, len(teacher), step):
-        columns = [teacher[index] for index in range(first, min(first + step, len(teacher)))]
-        for start in range(0, len(student), step):
-            rows = [student[index] for index in range(start, min(start + step, len(student)))]
+    for first in range(0, len(theirs), step):
+        columns = [teacher[layer] for layer in theirs[first : first + step]]
+        for start in range(0, len(ours), step):
+            rows = [student[layer] for layer in ours[start : start + step]]
             block = _block(columns, rows, looks)
             tables[:, start : start + len(rows), first : first + len(columns)] = block
     return tables
@@ -166,7 +165,7 @@ def _stacked(grams: list[FloatArray], index: Any) -> FloatArray:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
-    """CKA of the layers that tell samples apart; `rows` and `columns` are their indices."""
+    """CKA of the layers that tell samples apart; `rows` and `columns` are their numbers."""
 
     whole: FloatArray
     without: FloatArray

@@ -48,7 +48,7 @@ class Relation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelationSimilarity:
-    """Student against teacher."""
+    """Student against teacher; `angles` may be of fewer samples."""
 
     distances: Relation
     angles: Relation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from scipy.spatial.distance import jensenshannon, pdist
 from kdeval.stats.representation.attention import attention_rows, js_bits, match_heads
 from kdeval.stats.representation.cka import biased_cka, debiased_cka, gram, u_centred
 from kdeval.stats.representation.jackknife import jackknife, sample_groups
-from kdeval.stats.representation.layers import layer_similarity
+from kdeval.stats.representation.layers import LayerSimilarity, layer_similarity
 from kdeval.stats.representation.mapping import ordered_mapping
 from kdeval.stats.representation.relations import MOST_FOR_ANGLES, relation_similarity
 
@@ -111,11 +112,16 @@ def layers(rng: np.random.Generator, n: int, depth: int, width: int = 24) -> lis
     return [gram(state) for state in states]
 
 
+def similarity(teacher: list[Array], student: list[Array], **more: Any) -> LayerSimilarity:
+    """Layers are numbered from 0."""
+    return layer_similarity(dict(enumerate(teacher)), dict(enumerate(student)), **more)
+
+
 def test_layers_that_were_left_out_are_found(rng: np.random.Generator) -> None:
     """A student of the teacher's layers but two: the mapping is the identity around them."""
     teacher = layers(rng, 60, 8)
     kept = [0, 1, 2, 4, 5, 7, 8]
-    found = layer_similarity(teacher, [teacher[i] for i in kept], rng=rng)
+    found = similarity(teacher, [teacher[i] for i in kept], rng=rng)
     assert [match.teacher for match in found.matches] == kept
     assert [match.nearest for match in found.matches] == kept
     assert all(match.as_near == (match.teacher,) for match in found.matches)
@@ -132,9 +138,9 @@ def test_blocks_of_layers_change_nothing(
     """What is computed a layer at a time equals what is computed at once."""
     teacher = layers(rng, 30, 4)
     student = [gram(rng.normal(size=(30, 5))) + part for part in teacher[1:]]
-    whole = layer_similarity(teacher, student, rng=np.random.default_rng(1))
+    whole = similarity(teacher, student, rng=np.random.default_rng(1))
     monkeypatch.setattr("kdeval.stats.representation.layers._BLOCK_BYTES", 1)
-    parted = layer_similarity(teacher, student, rng=np.random.default_rng(1))
+    parted = similarity(teacher, student, rng=np.random.default_rng(1))
     assert np.array(parted.table) == pytest.approx(np.array(whole.table), abs=1e-12)
     assert parted.unrelated == pytest.approx(whole.unrelated)
     for one, other in zip(parted.matches, whole.matches, strict=True):
@@ -149,13 +155,13 @@ def test_a_layer_that_tells_nothing_apart_is_left_out_of_the_mapping(
 ) -> None:
     """It has no entry in the table; the others are compared."""
     teacher = [np.zeros((20, 20)), *layers(rng, 20, 2)]
-    found = layer_similarity(teacher, teacher, rng=rng)
+    found = similarity(teacher, teacher, rng=rng)
     assert found.table[0] == (None,) * 4
     assert [match.student for match in found.matches] == [1, 2, 3]
-    nothing = layer_similarity([np.zeros((20, 20))], teacher, rng=rng)
+    nothing = similarity([np.zeros((20, 20))], teacher, rng=rng)
     assert (nothing.matches, nothing.mean, nothing.unrelated) == ((), None, None)
     with pytest.raises(ValueError, match="8 samples"):
-        layer_similarity(layers(rng, 6, 1), layers(rng, 6, 1), rng=rng)
+        similarity(layers(rng, 6, 1), layers(rng, 6, 1), rng=rng)
 
 
 def test_clusters_widen_the_interval(rng: np.random.Generator) -> None:
@@ -165,7 +171,7 @@ def test_clusters_widen_the_interval(rng: np.random.Generator) -> None:
     y = x * np.array([1, 1, 1, 0.3, 0.3, 0]) + 0.2 * rng.normal(size=(12, 6))[groups]
     sides = [gram(x)], [gram(y)]
     alone, clustered = (
-        layer_similarity(*sides, rng=np.random.default_rng(0), clusters=codes).mean
+        similarity(*sides, rng=np.random.default_rng(0), clusters=codes).mean
         for codes in (None, groups)
     )
     assert alone is not None
