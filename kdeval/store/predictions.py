@@ -14,7 +14,6 @@ import sqlite3
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any
 
 from kdeval.errors import StoreError
@@ -23,6 +22,7 @@ from kdeval.store.cache.origin import Origin
 from kdeval.store.cache.shared import SharedCache
 from kdeval.store.response_json import decode_response, encode_response
 from kdeval.store.spending import SpendingBook
+from kdeval.store.transactions import Closing, transaction
 
 __all__ = ["PredictionStore", "response_key", "writer_lock"]
 
@@ -43,7 +43,7 @@ def response_key(model_fingerprint: str, request: Mapping[str, Any], replicate: 
     return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class PredictionStore:
+class PredictionStore(Closing):
     """Responses by key, in `predictions.sqlite` of a run directory.
 
     Use it as a context manager. Raises `StoreError` when another process writes there, the file
@@ -79,11 +79,12 @@ class PredictionStore:
                 raise sqlite3.DatabaseError(problem)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                connection.executescript(
-                    "BEGIN; CREATE TABLE responses (key TEXT PRIMARY KEY, failed INTEGER NOT NULL,"
-                    " body TEXT NOT NULL) WITHOUT ROWID;"
-                    f" PRAGMA user_version={STORE_VERSION}; COMMIT;"
-                )
+                with transaction(connection):
+                    connection.execute(
+                        "CREATE TABLE responses (key TEXT PRIMARY KEY, failed INTEGER NOT NULL, "
+                        "body TEXT NOT NULL) WITHOUT ROWID"
+                    )
+                    connection.execute(f"PRAGMA user_version={STORE_VERSION}")
             elif version != STORE_VERSION:
                 raise StoreError(
                     f"{self.path}: store version {version}, but this kdeval writes "
@@ -167,19 +168,12 @@ class PredictionStore:
         ]
         if not rows:
             return
-        with self._guard():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                self._connection.executemany(
-                    "INSERT INTO responses VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
-                    "SET failed = excluded.failed, body = excluded.body WHERE failed = 1",
-                    rows,
-                )
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # not where Ctrl-C came right after COMMIT
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._guard(), transaction(self._connection):
+            self._connection.executemany(
+                "INSERT INTO responses VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE "
+                "SET failed = excluded.failed, body = excluded.body WHERE failed = 1",
+                rows,
+            )
 
     def clear(self) -> None:
         """Forgets every response."""
@@ -197,17 +191,6 @@ class PredictionStore:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
         self._lock.close()
-
-    def __enter__(self) -> PredictionStore:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def writer_lock(store: Path) -> IO[str]:

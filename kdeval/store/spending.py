@@ -9,9 +9,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from kdeval.errors import StoreError
+from kdeval.store.transactions import Closing, transaction
 
 __all__ = ["SpendingBook", "Spent", "begin_with", "spent_in"]
 
@@ -30,7 +30,7 @@ class Spent:
     unclear_usd: float = 0.0
 
 
-class SpendingBook:
+class SpendingBook(Closing):
     """Sums by account, beside the answers in a store's file; they outlive the answers.
 
     It has a connection of its own, because money is reserved from another thread than the one that
@@ -81,36 +81,18 @@ class SpendingBook:
 
     def note(self, sums: Mapping[str, Spent]) -> None:
         """Puts these in the place of what was noted under their accounts, in one transaction."""
-        with self._guard():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                for table, name in (("spent", "paid_usd"), ("maybe_spent", "unclear_usd")):
-                    self._connection.executemany(
-                        f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (account) DO UPDATE "
-                        "SET usd = excluded.usd",
-                        [(account, getattr(spent, name)) for account, spent in sums.items()],
-                    )
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._guard(), transaction(self._connection):
+            for table, name in (("spent", "paid_usd"), ("maybe_spent", "unclear_usd")):
+                self._connection.executemany(
+                    f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (account) DO UPDATE "
+                    "SET usd = excluded.usd",
+                    [(account, getattr(spent, name)) for account, spent in sums.items()],
+                )
 
     def close(self) -> None:
         """Nothing can be noted any more, and so nothing reserved."""
         with self._lock:
             self._connection.close()
-
-    def __enter__(self) -> SpendingBook:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def spent_in(store: Path) -> dict[str, Spent]:

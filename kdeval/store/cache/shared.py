@@ -26,6 +26,7 @@ from kdeval.store.cache.database import (
 )
 from kdeval.store.cache.origin import Origin
 from kdeval.store.response_json import encode_response
+from kdeval.store.transactions import Closing, transaction
 
 __all__ = ["SharedCache"]
 
@@ -36,7 +37,7 @@ _USED_STEP_S = 86_400
 _COLUMNS = "key, created, used, checksum, body"
 
 
-class SharedCache:
+class SharedCache(Closing):
     """Answers by key, in a directory that any number of runs use at the same time.
 
     Use it as a context manager. Answers are written at most a second after they came, and when it
@@ -147,12 +148,6 @@ class SharedCache:
         if self._lock is not None:
             self._lock.close()
 
-    def __enter__(self) -> SharedCache:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     def _rows(self, columns: str, keys: list[str]) -> Iterator[tuple[Any, ...]]:
         """Rows of `keys`; where the file is damaged, those that can still be reached."""
         for start in range(0, len(keys), _CHUNK):
@@ -200,8 +195,7 @@ class SharedCache:
     ) -> None:
         connection = self._connection
         assert connection is not None
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             models = {
                 origin.fingerprint + origin.name: _model_id(connection, origin)
                 for origin in {o.fingerprint + o.name: o for o, _ in rows}.values()
@@ -215,11 +209,6 @@ class SharedCache:
                 "UPDATE answers SET used = ? WHERE key = ?",
                 [(moment, key) for key, moment in used.items()],
             )
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     def _unusable(self, error: Exception) -> None:
         self._writable = False

@@ -18,6 +18,7 @@ from kdeval.store.cache.database import (
     is_writable,
     sound_response,
 )
+from kdeval.store.transactions import transaction
 
 __all__ = ["Soundness", "rebuild", "remove_damaged", "verify"]
 
@@ -131,19 +132,20 @@ def _save(directory: Path, target: sqlite3.Connection) -> int:
     with closing(source):
         models = _every(source, "SELECT id, fingerprint, name, type FROM models")
         known = {row[0] for row in models}
-        target.execute("BEGIN")
-        target.executemany("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?)", models)
-        target.execute("INSERT OR IGNORE INTO models VALUES (0, '?', '?', '?')")
-        for row in _rows(source):
-            if _is_sound(row):
-                model = row[2] if row[2] in known else 0
-                target.execute(
-                    f"INSERT OR IGNORE INTO answers ({_COLUMNS}) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*row[:2], model, *row[3:]),
-                )
-        target.execute("DELETE FROM models WHERE id NOT IN (SELECT DISTINCT model FROM answers)")
-        target.execute("COMMIT")
+        with transaction(target):
+            target.executemany("INSERT OR IGNORE INTO models VALUES (?, ?, ?, ?)", models)
+            target.execute("INSERT OR IGNORE INTO models VALUES (0, '?', '?', '?')")
+            for row in _rows(source):
+                if _is_sound(row):
+                    model = row[2] if row[2] in known else 0
+                    target.execute(
+                        f"INSERT OR IGNORE INTO answers ({_COLUMNS}) "
+                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (*row[:2], model, *row[3:]),
+                    )
+            target.execute(
+                "DELETE FROM models WHERE id NOT IN (SELECT DISTINCT model FROM answers)"
+            )
         return int(target.execute("SELECT count(*) FROM answers").fetchone()[0])
 
 
