@@ -114,13 +114,15 @@ def _metric(
         rate = key in _RATES and all(0 <= value <= 1 for value in marks)
         if rate or marks <= {0.0, 1.0}:
             low, high = 0.0, 1.0
-    by_chance = task.OUTPUT_TYPE != "multiple_choice" or key in CHOICE_METRICS
+    higher_is_better = bool(task.higher_is_better().get(key, True))
+    of_choices = task.OUTPUT_TYPE != "multiple_choice" or key in CHOICE_METRICS
+    mean_of_others = higher_is_better and reading.aggregation == "mean" and not of_choices
     return Metric(
         name=name,
-        higher_is_better=bool(task.higher_is_better().get(key, True)),
+        higher_is_better=higher_is_better,
         low=low,
         high=high,
-        chance=None if by_chance or reading.aggregation != "mean" else 0.0,
+        chance=0.0 if mean_of_others else None,
         aggregation=reading.aggregation,
     )
 

@@ -72,7 +72,7 @@ def _below(document: ReportDocument, student: Comparison, cell: Cell) -> bool:
 def _score_row(cell: Cell, unit: Unit, points: Unit, *, below: bool) -> ScoreRow:
     baseline, name = cell.majority, "majority"
     if baseline is None:
-        baseline, name = cell.chance, "chance"
+        baseline, name = cell.chance or None, "chance"
     difference = measured(cell.difference, points)
     return ScoreRow(
         suite=cell.suite,

@@ -144,7 +144,8 @@ def _place_labels(rows: list[dict[str, Any]], prices: list[float], scores: list[
         free = (
             dy
             for dy in _OFFSETS
-            if not any(
+            if -_LINE <= y + dy <= _HEIGHT
+            and not any(
                 abs(y + dy - line) < _LINE and left < end and start < left + width
                 for start, end, line in taken
             )
