@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from kdeval.records import Image, Sample
+from kdeval.store.sample_columns import Place, sample_columns
 
 __all__ = ["IMAGE_FIELDS", "image_row", "read_images"]
 
@@ -32,28 +31,14 @@ def image_row(sample: Sample) -> dict[str, Any]:
     }
 
 
-def read_images(
-    samples: Path, wanted: Collection[tuple[str, str]]
-) -> Mapping[tuple[str, str], Image]:
+def read_images(samples: Path, wanted: Collection[Place]) -> Mapping[Place, Image]:
     """(suite, sample id) to its image, for those of `wanted` that have one.
 
     Args:
         samples: `samples.parquet` of a run; one of an older kdeval has no images.
         wanted: suites and sample ids.
     """
-    names = [name for name, _ in IMAGE_FIELDS]
-    if not wanted or not set(names) <= set(pq.read_schema(samples).names):
-        return {}
-    ids = pa.array(sorted({sample for _, sample in wanted}))
-    table = pq.read_table(
-        samples,
-        columns=["suite", "sample_id", *names],
-        filters=pc.field("sample_id").isin(ids) & pc.field("image_sha256").is_valid(),
-    )
     return {
-        (row["suite"], row["sample_id"]): Image(
-            sha256=row["image_sha256"], path=row["image_path"], data=row["image_data"]
-        )
-        for row in table.to_pylist()
-        if (row["suite"], row["sample_id"]) in wanted
+        place: Image(sha256=row["image_sha256"], path=row["image_path"], data=row["image_data"])
+        for place, row in sample_columns(samples, [name for name, _ in IMAGE_FIELDS], wanted)
     }

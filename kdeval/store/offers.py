@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from kdeval.records import Sample
+from kdeval.store.sample_columns import Place, sample_columns
 
 __all__ = ["OFFER_FIELDS", "Offer", "offer_row", "read_offers"]
 
@@ -37,32 +36,19 @@ def offer_row(sample: Sample) -> dict[str, Any]:
     }
 
 
-def read_offers(
-    samples: Path, wanted: Collection[tuple[str, str]]
-) -> Mapping[tuple[str, str], Offer]:
+def read_offers(samples: Path, wanted: Collection[Place]) -> Mapping[Place, Offer]:
     """(suite, sample id) to its offer, for those of `wanted` that have one.
 
     Args:
         samples: `samples.parquet` of a run; one of an older kdeval has no offers.
         wanted: suites and sample ids.
     """
-    names = [name for name, _ in OFFER_FIELDS]
-    if not wanted or not set(names) <= set(pq.read_schema(samples).names):
-        return {}
-    ids = pa.array(sorted({sample for _, sample in wanted}))
-    has_offer = pc.field("tools").is_valid() | pc.field("response_schema").is_valid()
-    table = pq.read_table(
-        samples,
-        columns=["suite", "sample_id", *names],
-        filters=pc.field("sample_id").isin(ids) & has_offer,
-    )
     return {
-        (row["suite"], row["sample_id"]): Offer(
+        place: Offer(
             tools=tuple(
                 json.dumps(tool, ensure_ascii=False) for tool in json.loads(row["tools"] or "[]")
             ),
             response_schema=row["response_schema"],
         )
-        for row in table.to_pylist()
-        if (row["suite"], row["sample_id"]) in wanted
+        for place, row in sample_columns(samples, [name for name, _ in OFFER_FIELDS], wanted)
     }
