@@ -275,12 +275,13 @@ class Prediction:
     """A response, with whose it is and to what.
 
     Attributes:
-        response_key: content hash of (model fingerprint, request, decoding, replicate).
+        response_keys: content hash of (model fingerprint, request, decoding, replicate); several
+            where the sample took several requests.
         cached: it was in the store before this run asked, so it is not counted as spend.
     """
 
     sample_id: str
-    response_key: str
+    response_keys: tuple[str, ...]
     model_fingerprint: str
     replicate: int = 0
     response: Response

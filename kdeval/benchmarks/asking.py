@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from kdeval.models.protocols import Request
 from kdeval.records import Response
 from kdeval.run.asked import Asked
-from kdeval.run.asking import ask_missing
+from kdeval.run.asking import Progress, ask_missing
 from kdeval.run.executor import Executor
 from kdeval.run.prepare import RunInputs
 from kdeval.run.questions import Questions, request_keys
@@ -29,8 +30,9 @@ class StoredAnswers:
         store: PredictionStore,
         *,
         executor: Executor,
-        progress: Callable[[int, int], None],
+        progress: Progress,
     ) -> None:
+        """Of the model `name` of `inputs`; `progress` is told of each kind of request."""
         self._inputs = inputs
         self._name = name
         self._store = store
@@ -45,12 +47,17 @@ class StoredAnswers:
         keys = request_keys(model, fingerprint, requests)
         answered = ask_missing(
             self._inputs, self._name, Questions([requests]), keys, self._store,
-            executor=self._executor, progress=self._progress,
+            executor=self._executor, progress=partial(self._progress, self._stage(requests[0])),
         )  # fmt: skip
         self._keys.update(zip(requests, keys, strict=True))
         self._parts.append(Asked.of_model(self._name, {PART: keys}, answered))
         found = self._store.get(list(dict.fromkeys(keys)))
         return [found.get(key, Response(error="not asked")) for key in keys]
+
+    def _stage(self, request: Request) -> str:
+        """What its progress is called: lm-eval asks all requests of a kind at once."""
+        kind = "texts" if request.kind == "generation" else "likelihoods"
+        return f"{self._name}, lm-eval, {'whole ' if request.rolling else ''}{kind}"
 
     @property
     def counts(self) -> Asked:

@@ -15,6 +15,7 @@ from lm_eval.utils import simple_parse_args_string
 
 from kdeval import __version__
 from kdeval.benchmarks.ask_with_bar import ask_with_bar
+from kdeval.benchmarks.askable import require_askable
 from kdeval.benchmarks.instances import (
     ChatText,
     Instance,
@@ -214,11 +215,7 @@ class KdevalLM(LM):  # type: ignore[misc]
                 _LOGGER.warning("%s: %s", self.name, note)
 
     def _require(self, kind: Kind) -> None:
-        if getattr(self.model, "answers_by_id", False):
-            raise ModelError(
-                f"{self.name}: recorded predictions answer the samples of a log, not lm-eval's "
-                "requests: give a model that can be asked"
-            )
+        require_askable(self.name, self.model)
         if isinstance(self.model, Ensemble) and (problem := self.model.problem(kind)) is not None:
             raise ModelError(f"{self.name}: {problem}")
         if not hasattr(self.model, METHODS[kind]):

@@ -189,11 +189,11 @@ class _Suite:
         answers = self._answers[name]
         asked = answers.asked(document.task, document.number)
         entry = self._entries[name][document.task, document.number][metric.filter]
-        keys = [answers.keys[request] for request in asked.requests]
+        keys = tuple(answers.keys[request] for request in asked.requests)
         response = answer(self._kind, entry, metric.key, asked, document.choices)
         prediction = Prediction(
             sample_id="",
-            response_key=keys[0],
+            response_keys=keys,
             model_fingerprint=answers.fingerprint,
             replicate=asked.requests[0].replicate,
             response=response,

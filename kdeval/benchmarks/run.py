@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from kdeval.benchmarks.asking import StoredAnswers
 from kdeval.benchmarks.evaluate import evaluate_model
@@ -79,8 +78,7 @@ class Benchmarks:
         }  # fmt: skip
         for name, model in inputs.models.items():
             stored = StoredAnswers(
-                inputs, name, store, executor=executor or LocalExecutor(),
-                progress=partial(progress, f"{name}, lm-eval"),
+                inputs, name, store, executor=executor or LocalExecutor(), progress=progress
             )  # fmt: skip
             lm = KdevalLM(
                 model, name=name, ask=stored, replicate=inputs.replicates.get(name, 0),

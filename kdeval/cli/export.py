@@ -32,8 +32,8 @@ def export(run: Path, model: str | None, out: Path, no_text: bool) -> None:
     from kdeval.workflows.export import export_answers
 
     done = export_answers(run, out, model=model, text=not no_text)
-    for name in done.left_out:
-        click.echo(f"left out: {name}: a task of lm-eval cannot be replayed from a file")
+    for name, reason in done.left_out.items():
+        click.echo(f"left out: {name}: {reason}")
     said = f"{done.answers:,} answers"
     if done.failed:
         said += f", {done.failed:,} of them recorded errors"

@@ -8,12 +8,18 @@ from pathlib import Path
 
 from kdeval.errors import DataError
 from kdeval.models.protocols import Request
+from kdeval.models.request_keys import possible_keys
 from kdeval.records import Response
-from kdeval.store.export_file import ExportedRow, read_export
+from kdeval.store.export_file import KEY_DIGITS, ExportedRow, read_export
 from kdeval.store.fingerprints import files_digest, value_digest
 from kdeval.store.response_json import decode_response
 
 __all__ = ["AskedSuite", "ExportedModel"]
+
+_NOT_THIS_REQUEST = (
+    "lm-eval did not ask this when the answers were exported: other examples, settings, documents "
+    "or another version of the task"
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +45,8 @@ class ExportedModel:
 
     A sample that asks something else since, or that the run did not have, is a failed request: so
     missing, and never answered with what was said to something else. Where only the reference
-    changed the answer holds, unless scores by the old reference stand for texts.
+    changed the answer holds, unless scores by the old reference stand for texts. What lm-eval asks
+    is looked up by the whole request, since its documents take several.
     """
 
     answers_by_id = True
@@ -61,9 +68,11 @@ class ExportedModel:
         self.suite = suite
         self.header, rows = read_export(self.path)
         self._answers: dict[tuple[str, str], ExportedRow] = {}
+        self._by_key: dict[str, ExportedRow] = {}
         for row in rows:
             if suite is None or row.suite == suite:
                 self._answers[row.suite, row.id] = row
+                self._by_key[row.key] = row
         self._changed: dict[tuple[str, str], None] = {}
         self._fingerprint = value_digest(
             ["exported", files_digest([self.path], self.path.parent), suite]
@@ -89,6 +98,11 @@ class ExportedModel:
         """Of its weights."""
         return self.header.model.get("dtype")
 
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites that it has answers to."""
+        return tuple(dict.fromkeys(suite for suite, _ in self._answers))
+
     def samples_of(self, suite: str) -> dict[str, ExportedRow]:
         """Sample id to what it has of a suite, in order."""
         return {row.id: row for (name, _), row in self._answers.items() if name == suite}
@@ -113,7 +127,7 @@ class ExportedModel:
         known = self.samples_of(name)
         absent = [sample for sample in asked.content_hashes if sample not in known]
         if known.keys().isdisjoint(asked.ids):
-            has = ", ".join(dict.fromkeys(suite for suite, _ in self._answers)) or "none"
+            has = ", ".join(self.suites) or "none"
             raise DataError(
                 f"{self.path}: no answer to any sample of suite {name!r}; it has answers to the "
                 f"suites: {has}"
@@ -140,7 +154,7 @@ class ExportedModel:
         """The exported responses."""
         return [self._answer(request) for request in requests]
 
-    score_choices = generate = rank = classify
+    score_choices = generate = rank = log_likelihoods = classify
 
     def score_texts(self, requests: Sequence[Request]) -> list[Response]:
         """The exported log-probabilities; the text is the suite's own."""
@@ -154,12 +168,9 @@ class ExportedModel:
         ]
 
     def _answer(self, request: Request) -> Response:
-        place = (request.suite, request.sample_id)
-        found = self._answers.get(place)
-        if found is None:
-            return Response(error="this sample was not asked when the answers were exported")
-        if place in self._changed:
-            return Response(error="this sample changed since the answers were exported")
+        found = self._found(request)
+        if isinstance(found, str):
+            return Response(error=found)
         try:
             return decode_response(found.response)
         except (ValueError, KeyError, TypeError) as error:
@@ -167,6 +178,17 @@ class ExportedModel:
                 f"{self.path}: the answer to {request.sample_id!r} of suite {request.suite!r} "
                 f"cannot be read ({error}): export the run again with this kdeval"
             ) from error
+
+    def _found(self, request: Request) -> ExportedRow | str:
+        """The row that answers the request, or why there is none."""
+        if request.raw or request.kind == "loglikelihood":
+            asked = possible_keys(str(self.header.model["fingerprint"]), request)
+            rows = (self._by_key.get(key[:KEY_DIGITS]) for key in asked)
+            return next((row for row in rows if row is not None), _NOT_THIS_REQUEST)
+        place = (request.suite, request.sample_id)
+        if place in self._changed:
+            return "this sample changed since the answers were exported"
+        return self._answers.get(place, "this sample was not asked when the answers were exported")
 
 
 def _counted(samples: Sequence[str], asked: AskedSuite, suite: str, what: str) -> str:

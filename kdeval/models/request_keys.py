@@ -10,7 +10,7 @@ from kdeval.models.protocols import Model, Request
 from kdeval.store.predictions import response_key
 from kdeval.store.tool_calls import message_content
 
-__all__ = ["plain_key", "possible_keys", "request_key"]
+__all__ = ["possible_keys", "request_key"]
 
 _WHERE_SAID = ("stop", "max_new_tokens", "tools", "response_schema", "raw", "rolling")
 """What is part of a key only where a request says it."""
@@ -27,15 +27,13 @@ def request_key(model: Model, fingerprint: str, request: Request) -> str:
     return response_key(fingerprint, _content(request, by_id), request.replicate)
 
 
-def plain_key(fingerprint: str, request: Request) -> str:
-    """The key by a model with the fingerprint whose answers do not depend on the sample's id."""
-    return response_key(fingerprint, _content(request, by_id=False), request.replicate)
-
-
 def possible_keys(fingerprint: str, request: Request) -> tuple[str, str]:
     """The key by any model with the fingerprint: its answers depend on the id or not."""
-    by_id = response_key(fingerprint, _content(request, by_id=True), request.replicate)
-    return plain_key(fingerprint, request), by_id
+    plain, by_id = (
+        response_key(fingerprint, _content(request, by_id), request.replicate)
+        for by_id in (False, True)
+    )
+    return plain, by_id
 
 
 def _content(request: Request, by_id: bool) -> Mapping[str, Any]:

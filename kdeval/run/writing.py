@@ -114,7 +114,7 @@ def _predictions(
     return [
         Prediction(
             sample_id=sample.id,
-            response_key=key,
+            response_keys=(key,),
             model_fingerprint=inputs.fingerprints[name],
             replicate=inputs.replicates.get(name, 0),
             response=responses.get(key, Response(error="not asked")),

@@ -13,7 +13,7 @@ One row per (suite, sample, student, metric). Two files:
   cached, statistics (sufficient statistics of the sample, where the metric is no mean; absent in
   older runs), samples (every answer where a prompt was answered several times), top_log_probs
   (token to natural logarithm; both absent in older runs), key (of the response in the run's
-  store; absent in older runs).
+  store, of several with spaces between; absent in older runs).
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _side(sample: Sample, prediction: Prediction, score: Score) -> _Side:
         between_tokens_s=timing.between_tokens_s,
         cost_usd=response.cost_usd,
         cached=prediction.cached,
-        key=prediction.response_key,
+        key=" ".join(prediction.response_keys),
         samples=None if response.samples is None else list(response.samples),
         top_log_probs=None
         if response.top_log_probs is None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdeval.config.schema import RunConfig
-from kdeval.errors import MissingExtraError, ModelError, UsageError
+from kdeval.errors import MissingExtraError, UsageError
 from kdeval.models.protocols import Request
 from kdeval.models.resolver import require_capability
 from kdeval.records import Metric
@@ -64,6 +64,7 @@ def prepare_benchmarks(inputs: RunInputs) -> Benchmarks | None:
     if settings is None:
         return None
     try:
+        from kdeval.benchmarks.askable import require_askable
         from kdeval.benchmarks.run import load_benchmarks
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "lm_eval":
@@ -76,11 +77,7 @@ def prepare_benchmarks(inputs: RunInputs) -> Benchmarks | None:
         taken=[suite.name for suite in inputs.suites],
     )
     for name, model in inputs.models.items():
-        if getattr(model, "answers_by_id", False):
-            raise ModelError(
-                f"{name}: recorded predictions cannot answer the requests that lm-eval"
-                "'s tasks make: leave lm_eval out, or give a model that can be asked"
-            )
+        require_askable(name, model, found.kinds)
         for suite, kind in found.kinds.items():
             require_capability(name, model, kind, suite)
     return found
@@ -139,7 +136,10 @@ def benchmark_part(
 def refuse_benchmarks(config: RunConfig, what: str) -> None:
     """Nothing, or UsageError where `config` names lm-eval tasks, which `what` cannot have."""
     if config.lm_eval is not None:
-        raise UsageError(f"{what} asks suites only: leave lm_eval out of its configuration")
+        raise UsageError(
+            f"{what} asks suites only: leave lm_eval out of this configuration, and ask its tasks "
+            "by `kdeval run` with one of their own (--limit: of fewer documents)"
+        )
 
 
 def _metrics(inputs: RunInputs) -> Mapping[str, Metric]:

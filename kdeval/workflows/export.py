@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Exported:
     Attributes:
         failed: how many of the answers are recorded errors.
         without_text: how many answers a score stands for.
-        left_out: suites that cannot be replayed from a file.
+        left_out: suites that cannot be replayed from a file, to the reason.
         snippet: what a configuration says to use the file.
     """
 
@@ -38,7 +38,7 @@ class Exported:
     answers: int
     failed: int
     without_text: int
-    left_out: tuple[str, ...]
+    left_out: Mapping[str, str]
     snippet: str
 
 
@@ -65,9 +65,11 @@ def export_answers(
     opened = RunDirectory.open(run)
     manifest = opened.manifest
     entry = _entry(opened, model)
-    suites = {suite.name: suite for suite in manifest.suites if suite.benchmark is None}
+    left_out = dict(_left_out(manifest.suites, entry, text=text))
+    suites = {suite.name: suite for suite in manifest.suites if suite.name not in left_out}
     if not suites:
-        raise UsageError(f"{run}: tasks of lm-eval cannot be replayed from a file: share a --cache")
+        told = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise UsageError(f"{run}: nothing can be replayed from a file: {told}")
     answers = _Answers(opened, entry, suites, text=text)
     header = ExportHeader(
         model={"name": entry.name, "type": entry.type, "fingerprint": entry.fingerprint}
@@ -86,7 +88,7 @@ def export_answers(
         answers=len(answers.table),
         failed=answers.failed,
         without_text=answers.without_text,
-        left_out=tuple(s.name for s in manifest.suites if s.benchmark is not None),
+        left_out=left_out,
         snippet=_snippet(opened, entry, out),
     )
 
@@ -99,6 +101,19 @@ def _entry(run: RunDirectory, model: str | None) -> ModelEntry:
             return entry
     names = [entry.name for entry in run.manifest.models]
     raise UsageError(f"--model: there is no {model!r} in the run; {nearest(model, names)}")
+
+
+def _left_out(
+    suites: Iterable[SuiteEntry], entry: ModelEntry, *, text: bool
+) -> Iterator[tuple[str, str]]:
+    """(suite, why lm-eval could not mark it again), of suites that cannot be replayed."""
+    for suite in suites:
+        if suite.benchmark is None:
+            continue
+        if suite.benchmark.settings.get("apply_chat_template") and entry.type == "causal_lm":
+            yield suite.name, "its prompts take the model's own chat template: share a --cache"
+        elif suite.kind == "generation" and not text:
+            yield suite.name, "lm-eval marks texts anew: export it with them"
 
 
 def _snippet(run: RunDirectory, entry: ModelEntry, out: Path) -> str:
@@ -130,7 +145,10 @@ class _Answers:
         self.table = self._read(run, entry)
 
     def _read(self, run: RunDirectory, entry: ModelEntry) -> pd.DataFrame:
-        """A row a sample, in the run's order: suite, sample_id, content_hash, choices, key."""
+        """A row an answer, in the run's order: suite, sample_id, content_hash, choices, key.
+
+        That is a row a sample, but for lm-eval's documents that took several requests.
+        """
         side = "teacher" if entry.name == run.manifest.teacher.name else "student"
         columns = ["suite", "sample_id", "student", "metric", f"{side}_key"]
         marks = [] if self._text else [f"{side}_score", f"{side}_statistics"]
@@ -150,7 +168,8 @@ class _Answers:
         samples = run.samples(["suite", "sample_id", "content_hash", "choices"])
         keys = pairs.drop_duplicates(["suite", "sample_id"])[["suite", "sample_id", "key"]]
         names = {"suite": str, "sample_id": str}
-        return samples.astype(names).merge(keys.astype(names), on=["suite", "sample_id"])
+        found = samples.astype(names).merge(keys.astype(names), on=["suite", "sample_id"])
+        return found.assign(key=found["key"].str.split(" ")).explode("key", ignore_index=True)
 
     def rows(self) -> Iterator[ExportedRow]:
         """Every answer."""
@@ -164,9 +183,9 @@ class _Answers:
     def _row(self, row: Mapping[Any, Any], response: Response) -> ExportedRow:
         suite = self._suites[row["suite"]]
         self.failed += response.error is not None
-        if suite.kind == "likelihood":
+        if suite.benchmark is None and suite.kind == "likelihood":
             response = replace(response, output=None)
-        elif not self._text:
+        elif suite.benchmark is None and not self._text:
             response = self._without_text(row, suite, response)
         if not self._text and response.error is not None:
             response = replace(response, error=_sort_of(response.error))

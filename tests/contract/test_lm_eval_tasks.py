@@ -114,6 +114,8 @@ def test_every_figure_is_that_of_lm_eval(
                 checked.add((task, name))
     assert len(checked) == 17
     assert ("sums", "acc") in checked
+    assert found["capitals", "acc", "all"].chance == pytest.approx(1 / 3)
+    assert found["capitals", "brier_score", "all"].chance is None
 
 
 def test_what_cannot_be_carried_is_named(done: Evaluated) -> None:
@@ -407,7 +409,7 @@ def test_what_has_no_sense_with_tasks_is_refused(tmp_path: Path) -> None:
         tmp_path, lm_eval, teacher={"name": "teacher", **recorded},
         students=[{"name": "student", "type": "echo"}],
     )  # fmt: skip
-    with pytest.raises(ModelError, match="recorded predictions cannot answer"):
+    with pytest.raises(ModelError, match="recorded predictions answer the samples of a log"):
         _run(file)
     (tmp_path / "gate.yaml").write_text("rules: [{metric: difference, min: -0.1}]\n")
     file = _echoes(tmp_path, lm_eval)
@@ -416,3 +418,4 @@ def test_what_has_no_sense_with_tasks_is_refused(tmp_path: Path) -> None:
               "--until-decided", str(tmp_path / "gate.yaml")],
     )  # fmt: skip
     assert "--until-decided asks suites only" in str(result.exception)
+    assert "ask its tasks by `kdeval run` with one of their own" in str(result.exception)

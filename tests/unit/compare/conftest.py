@@ -60,7 +60,7 @@ def _side(row: dict[str, Any], side: str, sample: Sample) -> tuple[Prediction, S
     if value is None and not error and sample.reference is not None:
         value = float(output == sample.reference)
     prediction = Prediction(
-        sample_id=sample.id, response_key=sample.id, model_fingerprint=side, response=response
+        sample_id=sample.id, response_keys=(sample.id,), model_fingerprint=side, response=response
     )
     reason = None if value is not None else "nothing to mark"
     return prediction, Score(scorer="label", value=value, reason=reason)

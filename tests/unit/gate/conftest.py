@@ -108,7 +108,7 @@ def _prediction(
         )
         response = Response(output=output, log_probs=log_probs, confidence=p)
     return Prediction(
-        sample_id=sample.id, response_key="k", model_fingerprint=model, response=response
+        sample_id=sample.id, response_keys=("k",), model_fingerprint=model, response=response
     )
 
 

@@ -65,7 +65,7 @@ def make_rows(n: int, seed: int = 0, tasks: Sequence[str] = ("weather", "cooking
 def _prediction(sample: Sample, model: str) -> Prediction:
     return Prediction(
         sample_id=sample.id,
-        response_key=f"{model}-{sample.id}",
+        response_keys=(f"{model}-{sample.id}",),
         model_fingerprint=model,
         response=Response(output="x"),
     )

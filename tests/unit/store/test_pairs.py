@@ -20,7 +20,10 @@ def _pair(number: int) -> ScoredPair:
     def side(name: str, cost: float) -> Prediction:
         response = Response(output=name, log_probs={"a": -1.0, "b": -2.0}, cost_usd=cost)
         return Prediction(
-            sample_id="1", response_key=f"{name}{number}", model_fingerprint=name, response=response
+            sample_id="1",
+            response_keys=(f"{name}{number}", "more"),
+            model_fingerprint=name,
+            response=response,
         )
 
     return ScoredPair(
@@ -41,7 +44,10 @@ def test_values_are_in_the_columns_of_their_names(tmp_path: Path) -> None:
     table = pd.read_parquet(tmp_path / "p")
     assert list(table.columns) == PAIRS_SCHEMA.names
     last = table.iloc[-1]
-    assert (last["teacher_key"], last["student_key"]) == (f"a{count - 1}", f"b{count - 1}")
+    assert (last["teacher_key"], last["student_key"]) == (
+        f"a{count - 1} more",
+        f"b{count - 1} more",
+    )
     assert (last["teacher_cost_usd"], last["student_cost_usd"]) == (0.5, 0.25)
     assert (last["student_score_reason"], last["teacher_output"]) == ("wrong", "a")
     assert last["student_statistics"].tolist() == [1.0, 2.0]
