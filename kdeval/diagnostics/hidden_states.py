@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from kdeval.config.hidden_states import HiddenStatesConfig
-from kdeval.errors import ModelError
+from kdeval.errors import KdevalError, ModelError
 from kdeval.models.protocols import Request
 from kdeval.models.torch_hardware import out_of_memory
 from kdeval.models.white_box import HiddenStates, SampleAttention, SampleStates
@@ -22,7 +22,11 @@ __all__ = ["SuiteRequests", "measure_hidden_states"]
 _LOOKING = 8
 """Tokens of a sample whose attention is compared: maps of all would take the square of the text."""
 
+_SHOWN = 300
+"""Characters of a foreign error."""
+
 Progress = Callable[[str, int, int], None]
+Shown = TypeVar("Shown", bound=SampleStates | SampleAttention | str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,7 @@ def measure_hidden_states(
         progress: called with (model, done, total).
 
     Raises:
-        ModelError: memory does not suffice.
+        ModelError: memory does not suffice, or a model's code fails.
     """
     total = sum(len(suite.requests) for suite in suites)
     with HiddenWriter(directory, described) as writer:
@@ -105,11 +109,7 @@ class _Reader:
         depth = 0
         for start in range(0, len(suite.requests), size):
             chunk = suite.requests[start : start + size]
-            found = self.model.hidden_states(chunk, tokens=self.settings.tokens)
-            if len(found) != len(chunk):
-                raise ModelError(
-                    f"{self.name}: hidden_states() gave {len(found)} samples for {len(chunk)}"
-                )
+            found = self._asked(self.model.hidden_states, chunk, tokens=self.settings.tokens)
             for request, states in zip(chunk, found, strict=True):
                 rows.append(self._row(suite, request, states))
                 if isinstance(states, SampleStates):
@@ -125,6 +125,31 @@ class _Reader:
             [{**row, "attention_reason": reasons.get(row["sample_id"])} for row in rows]
         )
 
+    def _asked(
+        self, method: Callable[..., Sequence[Shown]], requests: Sequence[Request], **how: object
+    ) -> Sequence[Shown]:
+        """What the model shows of each sample.
+
+        Raises:
+            ModelError: its code fails, or leaves samples out.
+        """
+        try:
+            found = method(requests, **how)
+        except KdevalError:
+            raise
+        except Exception as error:
+            if out_of_memory(error):
+                raise
+            raise ModelError(
+                f"hidden_states: {self.name} fails when it is asked for its layers "
+                f"({type(error).__name__}: {' '.join(str(error).split())[:_SHOWN]}): leave "
+                "hidden_states out; what was answered is kept"
+            ) from error
+        if len(found) != len(requests):
+            name = method.__name__
+            raise ModelError(f"{self.name}: {name}() gave {len(found)} for {len(requests)} samples")
+        return found
+
     def _row(
         self, suite: SuiteRequests, request: Request, states: SampleStates | str
     ) -> dict[str, Any]:
@@ -138,7 +163,7 @@ class _Reader:
         asked = suite.requests[: self.settings.attention]
         if not asked:
             return {}
-        found = self.model.attention_maps(asked, looking=_LOOKING)
+        found = self._asked(self.model.attention_maps, asked, looking=_LOOKING)
         reasons: dict[str, str] = {}
         layers: dict[int, list[dict[str, Any]]] = {}
         for request, maps in zip(asked, found, strict=True):

@@ -201,6 +201,29 @@ def test_what_has_no_maps_says_so(tmp_path: Path) -> None:
     assert found == [f"longer than {LONGEST} tokens"]
 
 
+def test_a_kernel_that_is_refused_is_told_and_an_error_of_ours_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what transformers says of the architecture becomes a reason."""
+    save_llama(tmp_path)
+    save_tokenizer(tmp_path)
+    model, body = build(tmp_path), transformers.LlamaModel
+
+    def refusing(error: Exception) -> None:
+        def refuse(self: Any, kernel: str) -> None:
+            raise error
+
+        monkeypatch.setattr(body, "set_attn_implementation", refuse)
+
+    refusing(ValueError("no eager here"))
+    requests = [asking(0, "one two three four")]
+    [reason] = model.attention_maps(requests, looking=2)
+    assert reason == "the architecture returns no attention maps: no eager here"
+    refusing(AttributeError("misspelt"))
+    with pytest.raises(AttributeError, match="misspelt"):
+        model.attention_maps(requests, looking=2)
+
+
 def test_prompts_are_read_as_the_model_is_asked(tmp_path: Path) -> None:
     """A chat template where it writes, none where it chooses; too long is told and not cut."""
     save_llama(tmp_path, positions=32)

@@ -214,6 +214,20 @@ def _full(*_: Any) -> None:
     raise MemoryError
 
 
+def test_a_model_whose_code_fails_is_told(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the way out, and without a trace; the answers are kept."""
+
+    def fails(self: CausalLM, requests: Sequence[Any], *, looking: int) -> Any:
+        raise KeyError("attentions")
+
+    monkeypatch.setattr(CausalLM, "attention_maps", fails)
+    with pytest.raises(ModelError, match=r"teacher fails .* \(KeyError: 'attentions'\): leave"):
+        evaluate(load_config(small), small.parent / "out")
+    monkeypatch.setattr(CausalLM, "attention_maps", lambda self, requests, *, looking: [])
+    with pytest.raises(ModelError, match=f"gave 0 for {FEW} samples"):
+        evaluate(load_config(small), small.parent / "out")
+
+
 def test_fewer_layers_and_no_attention_can_be_asked_for(small: Path) -> None:
     """Of more layers the first, the last and those between; no maps are computed."""
     save_layered(small.parent / "teacher", layers=4)

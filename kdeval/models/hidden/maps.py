@@ -77,15 +77,18 @@ def _digest(reading: Reading, tokens: int) -> str:
 
 @contextmanager
 def _plain_attention(body: Any) -> Iterator[str | None]:
-    """The plain kernel inside, the network's own after it; gives why it cannot be had, or None."""
-    before = getattr(body.config, "_attn_implementation", None)
+    """The plain kernel inside, the network's own after it; gives why it cannot be had, or None.
+
+    A ValueError is how transformers says that an architecture does not come with a kernel. One that
+    does not switch kernels at all keeps its own, and its maps are looked for all the same.
+    """
+    before, refused = body.config._attn_implementation, None
     try:
         body.set_attn_implementation("eager")
-    except (AttributeError, ValueError, NotImplementedError) as error:
-        yield f"the architecture returns no attention maps: {str(error).splitlines()[0]}"
-        return
+    except ValueError as error:
+        refused = f"the architecture returns no attention maps: {error}"
     try:
-        yield None
+        yield refused
     finally:
-        if before is not None:
+        if refused is None:
             body.set_attn_implementation(before)
