@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from kdeval.compare.comparison import Comparison
 from kdeval.report.document import ReportDocument
@@ -55,6 +56,7 @@ EXAMPLES_BUDGET = 2_500_000
 """Bytes of the file that single samples may take, over all students."""
 
 _ASSETS = files("kdeval.report.html") / "assets"
+_NAME = re.compile(r"`([A-Za-z_][\w.]*)`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +175,11 @@ def _shown(value: Any) -> Any:
     return visible(value)
 
 
-def _unbroken(value: str) -> str:
-    """A sentence of figures whose units are not parted from them at a line's end."""
-    return value.replace(" %", "\u00a0%").replace(" points", "\u00a0points")
+def _unbroken(value: str) -> Markup:
+    """A sentence, its `names` as code, whose figures are not parted from their units at an end."""
+    kept = visible(value).replace(" %", "\u00a0%").replace(" points", "\u00a0points")
+    kept = kept.replace(" = ", "\u00a0=\u00a0")
+    return Markup(_NAME.sub(r"<code>\1</code>", str(escape(kept))))
 
 
 def _asset(name: str) -> str:

@@ -82,7 +82,7 @@ def _verdict(decision: GateDecision, student: Comparison) -> str:
     total = len(decision.rules)
     count = sum(rule.verdict == decision.verdict for rule in decision.rules)
     if decision.verdict == "pass":
-        held = "the one rule holds" if total == 1 else f"all {total} rules hold"
+        held = {1: "the one rule holds", 2: "both rules hold"}.get(total, f"all {total} rules hold")
         return f"{names} replace {student.teacher}: {held}."
     if decision.verdict == "fail":
         failing = "fails" if count == 1 else "fail"

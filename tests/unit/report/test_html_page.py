@@ -125,7 +125,8 @@ def test_the_verdict_has_its_evidence_and_what_is_missing(
     """One sentence for each outcome."""
     document = make_document()
     for verdicts, sentence in (
-        (("pass", "pass"), "small may replace big: all 2 rules hold."),
+        (("pass", "pass"), "small may replace big: both rules hold."),
+        (("pass",) * 3, "small may replace big: all 3 rules hold."),
         (("fail", "pass"), "small may not replace big: 1 of 2 rules fails."),
         (("inconclusive",), "Whether small may replace big is open: the rule needs more evidence."),
     ):
@@ -159,7 +160,7 @@ def test_the_evidence_of_a_rule_stands_once(
     )
     page = report_html(replace(make_document(), decisions=(replace(decision, rules=rules),)))
     assert all(len(re.findall(rf"as wide as barn {n}\b", page)) == 1 for n in range(len(rules)))
-    assert f"; n = {rules[0].n:,}." in page
+    assert f"; n = {rules[0].n:,}." in page.replace("\u00a0", " ")
     known = re.findall("The policy's ([^<]*)</summary>", page)
     assert known == ([] if table is None else [table])
     if "inconclusive" in verdicts:
@@ -179,12 +180,31 @@ def test_a_chosen_student_needs_no_script(make_document: MakeDocument) -> None:
 
 def test_a_router_stands_beside_simpler_rules(make_document: MakeDocument) -> None:
     """Its curve, its operating point, and the baselines with their marks."""
-    page = report_html(replace(make_document(), router=evaluation()))
+    page = report_html(replace(make_document(), router=evaluation())).replace("\u00a0", " ")
     assert 'id="router"' in page
     assert "On 200 samples that it has not seen; 800 samples refused" in page
     assert "always the teacher" in page
     assert "the promise was at most 2.0 %" in page
     assert structure(page).problems == []
+
+
+def test_rules_at_one_place_share_a_label(make_document: MakeDocument) -> None:
+    """Two letters on one point would cover each other."""
+    found = evaluation()
+    alike = replace(found.baselines[2], share=found.baselines[3].share, quality=0.8)
+    others = (replace(found.baselines[3], quality=0.8), *found.baselines[4:])
+    router = replace(found, baselines=(*found.baselines[:2], alike, *others))
+    page = report_html(replace(make_document(), router=router))
+    labels = re.findall(r"<text[^>]*>([TSRBO](?:, [TSRBO])*)</text>", page)
+    assert labels == ["T", "S", "R, B", "O"]
+
+
+def test_names_in_sentences_are_set_as_code(make_document: MakeDocument) -> None:
+    """A setting between backticks, never markup that a text brings along."""
+    notes = ("give `costs.big` a price: n = 5", "`<b>x</b>` and ` y` stay")
+    page = report_html(replace(make_document(), notes=notes))
+    assert "give <code>costs.big</code> a price: n\u00a0=\u00a05" in page
+    assert "`&lt;b&gt;x&lt;/b&gt;` and ` y` stay" in page
 
 
 def test_an_empty_run_has_a_report(make_document: MakeDocument) -> None:

@@ -25,13 +25,14 @@ RULE_KEYS: Mapping[BaselineName, str] = {
 
 def router_chart(result: RouterEvaluation, *, name: str) -> Chart:
     """The router's curve over all thresholds, its operating point, and the baselines."""
+    keys: dict[tuple[float, float], list[str]] = {}
+    for rule in result.baselines:
+        keys.setdefault((round(rule.share, 3), round(rule.quality, 3)), []).append(
+            RULE_KEYS[rule.name]
+        )
     points = [
-        {
-            "share": rule.share,
-            "quality": rule.quality,
-            "label": RULE_KEYS[rule.name],
-        }
-        for rule in result.baselines
+        {"share": share, "quality": quality, "label": ", ".join(named)}
+        for (share, quality), named in keys.items()
     ]
     own = {
         "share": result.share,
