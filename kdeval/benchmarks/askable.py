@@ -24,7 +24,7 @@ def require_askable(name: str, model: Model, tasks: Iterable[str] = ()) -> None:
         for member, inner in model.members.items():
             require_askable(f"{name}, member {member}", inner, tasks)
     elif isinstance(model, ExportedModel):
-        unknown = [task for task in tasks if not model.samples_of(task)]
+        unknown = [task for task in tasks if not model.has_task(task)]
         if unknown:
             raise ModelError(
                 f"{name}: {model.path} has no answers to {', '.join(unknown)}; it has answers to: "

@@ -42,7 +42,7 @@ class LoggedMetric:
 def logged_metrics(
     suite: TaskSuite, logs: Sequence[Mapping[str, Sequence[Entry]]]
 ) -> tuple[tuple[LoggedMetric, ...], tuple[str, ...]]:
-    """The metrics that can be carried over, means first; and a line on each that cannot.
+    """The metrics that can be carried over, means first; and what must be said of them, in lines.
 
     Args:
         suite: the tasks.
@@ -67,6 +67,13 @@ def logged_metrics(
         found.append(LoggedMetric(key=key, filter=filter_name, metric=metric, reading=reading))
     if not any(log[task] for log in logs for task in suite.tasks):
         notes.append(f"{suite.name}: every request to every model failed, so it has no figures")
+    notes.extend(
+        f"{suite.name}: {item.metric.name} is that of all its documents together, where lm-eval "
+        "takes the mean of its tasks' own figures, which are slices here"
+        for item in found
+        if item.key in suite.by_size
+        and not (suite.by_size[item.key] and item.metric.aggregation == "mean")
+    )
     found.sort(key=lambda item: item.metric.aggregation != "mean")
     return tuple(found), tuple(notes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,14 @@ class TaskSuite:
         name: of the task or the group.
         tasks: lm-eval's task objects by name.
         groups: task name to the group right above it, of groups within the group.
+        by_size: metric to whether lm-eval weights tasks by their size, of metrics that it averages
+            over the group's tasks.
     """
 
     name: str
     tasks: Mapping[str, Any]
-    groups: Mapping[str, str]
+    groups: Mapping[str, str] = field(default_factory=dict)
+    by_size: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,21 +168,22 @@ def _suites_of(name: str, loaded: Mapping[str, Any]) -> Iterable[TaskSuite]:
         yield from _of_group(group)
         return
     for task_name, task in loaded["tasks"].items():
-        yield TaskSuite(name=task_name, tasks={task_name: task}, groups={})
+        yield TaskSuite(name=task_name, tasks={task_name: task})
 
 
 def _of_group(group: Any) -> Iterable[TaskSuite]:
     """One suite where all its tasks are marked alike; otherwise one for each member."""
     tasks = {task.task_name: task for task in group.get_all_tasks()}
     if len({_marking(task) for task in tasks.values()}) == 1:
+        by_size = {item.metric: item.weight_by_size for item in group.aggregate_metric_list}
         groups = dict(_groups_within(group))
-        yield TaskSuite(name=group.name, tasks=tasks, groups=groups)
+        yield TaskSuite(name=group.name, tasks=tasks, groups=groups, by_size=by_size)
         return
     for member in group:
         if hasattr(member, "get_all_tasks"):
             yield from _of_group(member)
         else:
-            yield TaskSuite(name=member.task_name, tasks={member.task_name: member}, groups={})
+            yield TaskSuite(name=member.task_name, tasks={member.task_name: member})
 
 
 def _groups_within(group: Any) -> Iterable[tuple[str, str]]:

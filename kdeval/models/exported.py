@@ -103,6 +103,10 @@ class ExportedModel:
         """The suites that it has answers to."""
         return tuple(dict.fromkeys(suite for suite, _ in self._answers))
 
+    def has_task(self, name: str) -> bool:
+        """Whether it has answers to that task of lm-eval, by itself or within a group."""
+        return any(suite == name or id.startswith(f"{name}/") for suite, id in self._answers)
+
     def samples_of(self, suite: str) -> dict[str, ExportedRow]:
         """Sample id to what it has of a suite, in order."""
         return {row.id: row for (name, _), row in self._answers.items() if name == suite}

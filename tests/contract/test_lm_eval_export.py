@@ -17,7 +17,7 @@ from kdeval.workflows.evaluate import Evaluated, evaluate
 from kdeval.workflows.export import export_answers
 from tests.contract.lm_eval_tasks import write_tasks
 
-TASKS = ["capitals", "writing", "texts"]
+TASKS = ["capitals", "writing", "texts", "sums"]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_replay_gives_the_same_pairs(project: Path, chat: bool) -> None:
     live = _run(project, run, {"type": "echo", "fail_share": 0.1}, **settings)
     done = export_answers(project / run, project / f"{run}.jsonl")
     assert done.left_out == {}
-    assert (done.answers, done.failed > 0) == (16 * (2 + 2 + 1), True)
+    assert (done.answers, done.failed > 0) == (16 * (2 + 2 + 1) + 15, True)
     before = _tables(project / run)
     assert before[0]["teacher_error"].notna().any()
     for again in (f"{run}-replayed", f"{run}-replayed-again"):
@@ -85,7 +85,7 @@ def test_without_text_choices_and_likelihoods_are_replayed(project: Path) -> Non
     assert "country" not in file.read_text()
     with pytest.raises(ModelError, match="no answers to writing; it has answers to: capitals, tex"):
         _run(project, "bare", _recorded("bare"))
-    _run(project, "bare", _recorded("bare"), tasks=["capitals", "texts"])
+    _run(project, "bare", _recorded("bare"), tasks=["capitals", "texts", "sums"])
     before, after = (
         _tables(project / name)[0]
         .astype({"suite": str, "metric": str})
@@ -104,6 +104,13 @@ def test_another_prompt_is_never_answered(project: Path) -> None:
     assert pairs["teacher_score"].isna().all()
     assert pairs["teacher_error"].str.contains("lm-eval did not ask this").all()
     assert pairs["student_score"].notna().all()
+
+
+def test_a_task_of_an_exported_group_is_replayed(project: Path) -> None:
+    """Though the group was exported as one suite."""
+    export_answers(project / "run", project / "group.jsonl")
+    done = _run(project, "group", _recorded("group"), tasks=["sums_2"])
+    assert (done.asked["teacher"], done.failures["teacher"].total()) == (5, 0)
 
 
 def test_a_template_of_the_models_own_is_not_exported(project: Path, chat_llama: Path) -> None:

@@ -239,6 +239,23 @@ def test_a_group_of_unlike_tasks_is_a_suite_each(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_groups_figure_that_is_not_lm_evals_is_told(tmp_path: Path) -> None:
+    """lm-eval averages its tasks' figures; over all documents only a mean by size is the same."""
+    tasks = write_tasks(tmp_path / "tasks")
+    (tasks / "alike.yaml").write_text(
+        "group: alike\ntask: [sums_1, sums_3]\n"
+        "aggregate_metric_list: [{metric: acc, weight_by_size: false}]\n"
+    )
+    (tasks / "again.yaml").write_text("include: yes_no.yaml\ntask: again\n")
+    (tasks / "both.yaml").write_text(
+        "group: both\ntask: [yes_no, again]\naggregate_metric_list: [{metric: acc}, {metric: f1}]\n"
+    )
+    lm_eval = {"tasks": ["alike", "both"], "include_path": "tasks"}
+    notes = _run(_echoes(tmp_path, lm_eval)).warnings
+    told = "is that of all its documents together, where lm-eval takes the mean of its tasks' own"
+    assert [note.partition(f" {told}")[0] for note in notes] == ["alike: acc", "both: f1"]
+
+
 def test_limit_draws_a_sample_over_all_tasks(tmp_path: Path) -> None:
     """--limit is a seeded sample of each suite, within lm-eval's own limit; ids stay lm-eval's."""
     write_tasks(tmp_path / "tasks")

@@ -51,7 +51,7 @@ def _document(entry: dict[str, Any], number: int = 0, task: str = "t") -> Docume
 
 
 def _suite(task: Any) -> TaskSuite:
-    return TaskSuite(name="t", tasks={"t": task}, groups={})
+    return TaskSuite(name="t", tasks={"t": task})
 
 
 @pytest.mark.parametrize(
