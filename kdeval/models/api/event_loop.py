@@ -8,7 +8,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["EventLoopThread"]
+__all__ = ["API_LOOP", "EventLoopThread"]
 
 Value = TypeVar("Value")
 
@@ -16,11 +16,7 @@ _END_S = 5.0
 
 
 class EventLoopThread:
-    """Begins with the first call; ends with the process, which cancels what still waits in it.
-
-    litellm leaves a task there that waits for ever, and a task that is lost is told of on standard
-    error.
-    """
+    """Begins with the first call; ends with the process, which cancels what still waits in it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -55,3 +51,9 @@ def _work(loop: asyncio.AbstractEventLoop) -> None:
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(_END_S)
+
+
+API_LOOP = EventLoopThread()
+"""That of all models: litellm leaves a task in it that waits for ever, and loses the one that it
+left in another loop, of which Python tells on standard error.
+"""

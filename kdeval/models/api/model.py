@@ -19,7 +19,7 @@ from kdeval.models.api.backoff import Backoff
 from kdeval.models.api.budget import Budget
 from kdeval.models.api.chat import chat_parameters, stop_texts
 from kdeval.models.api.client import ChatClient, Clock, Outcome
-from kdeval.models.api.event_loop import EventLoopThread
+from kdeval.models.api.event_loop import API_LOOP
 from kdeval.models.api.identity import alias_note, expiry_period, served_from
 from kdeval.models.api.pacing import Limits
 from kdeval.models.api.prices import price_of
@@ -81,7 +81,6 @@ class ApiModel:
         self.answered_before = False
         account = f"{config.name}: {config.model} at {served_from(config) or 'its provider'}"
         self.budget = Budget(config.name, account, config.budget_usd)
-        self._loop = EventLoopThread()
         self._lock = threading.Lock()
         self._seen: Counter[str] = Counter()
         self._served: Counter[str] = Counter()
@@ -146,7 +145,7 @@ class ApiModel:
         async def every() -> list[Response]:
             return list(await asyncio.gather(*(self._one(client, item) for item in requests)))
 
-        return self._loop.run(every())
+        return API_LOOP.run(every())
 
     async def _one(self, client: ChatClient, request: Request) -> Response:
         try:
