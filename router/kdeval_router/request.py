@@ -107,6 +107,7 @@ def _read_messages(messages: Sequence[Any], needs: set[Feature]) -> ReadRequest:
                 problem=f"message {position} has a content that is no text and no list of parts",
             )
         said = [content] if content else []
+        role = "tool" if role == "function" else role
         lines.append(f"{role}: {chr(10).join([*said, *call_lines(message)])}")
     return ReadRequest(text=canonical_text("\n".join(lines)), needs=frozenset(needs))
 

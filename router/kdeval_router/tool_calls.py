@@ -26,17 +26,20 @@ def call_lines(message: Mapping[Any, Any]) -> list[str]:
 def _line(call: Mapping[Any, Any]) -> str:
     told = call.get("function")
     inner = told if isinstance(told, Mapping) else call
-    arguments = inner.get("arguments")
     name = inner.get("name")
+    name = name.strip() if isinstance(name, str) else ""
+    given = inner.get("arguments")
+    given = "" if given is None else given
     try:
-        value = json.loads(arguments) if isinstance(arguments, str) and arguments else arguments
-        value = {} if value is None or value == "" else value
+        given = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        value = json.loads(given) if given.strip() else {}
         text = json.dumps(_whole(value), ensure_ascii=False, sort_keys=True)
     except (TypeError, ValueError, RecursionError):
-        value, text = None, str(arguments)
-    if isinstance(value, Mapping) and isinstance(name, str) and name:
+        value, text = None, str(given)
+    if isinstance(value, Mapping) and name:
         return f"call {name}({text})"
-    return f"call {name or '?'}, not valid: {' '.join(text.split())}"
+    shown = text if isinstance(value, Mapping) else str(given)
+    return f"call {name or '?'}, not valid: {' '.join(shown.split())}"
 
 
 def _whole(value: Any) -> Any:

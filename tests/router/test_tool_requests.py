@@ -43,12 +43,26 @@ def test_the_text_is_the_one_that_the_router_was_fitted_on(
     assert read.text == canonical_text(input_text(as_messages(messages)))
 
 
-@pytest.mark.parametrize("arguments", ['{"a": ', "[1]", "", '"x"', "x\ny"])
-def test_a_broken_call_reads_alike(arguments: str) -> None:
+@pytest.mark.parametrize(
+    "arguments", ['{"a": ', "[1, 2.0]", "", " ", '"x"', "x\ny", "[]", "null", [1.0], 3, None]
+)
+def test_a_broken_call_reads_alike(arguments: Any) -> None:
     """As kdeval shows it, so that such conversations are as familiar as they were."""
     call = {"function": {"name": "f", "arguments": arguments}}
     messages = [{"role": "assistant", "content": None, "tool_calls": [call]}]
     assert read_request(messages).text == canonical_text(input_text(as_messages(messages)))
+
+
+@pytest.mark.parametrize("name", [" f ", "", None, 3])
+def test_names_and_older_forms_read_alike(name: object) -> None:
+    """OpenAI's `function_call` and role "function", and names that are none."""
+    messages = [
+        {"role": "assistant", "content": "Wait", "function_call": {"name": name, "arguments": {}}},
+        {"role": "function", "name": "f", "content": "done"},
+    ]
+    read = read_request(messages)
+    assert read.text == canonical_text(input_text(as_messages(messages)))
+    assert read.needs == {"tools"}
 
 
 @pytest.mark.parametrize(
