@@ -194,6 +194,28 @@ def test_each_shared_token_is_computed_once() -> None:
     assert all(len(pack(splits, group).tokens) == group.tokens <= 100 for group in small)
 
 
+def test_a_long_text_needs_no_square_of_its_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone in its pass it is read by the kernel's own mask, after a header or without."""
+    model, shapes = random_model("llama"), list[tuple[int, ...]]()
+    chance = random.Random(5)
+    header = _tokens(chance, 70)
+    splits = [Split(context=header + _tokens(chance, 90), continuation=_tokens(chance, 9))
+              for _ in range(2)] + [Split(context=header, continuation=header)]  # fmt: skip
+    plain, forward = _plain(model, splits), model.forward
+
+    def seen(**inputs: Any) -> Any:
+        shapes.append(tuple(inputs["attention_mask"].shape))
+        return forward(**inputs)
+
+    monkeypatch.setattr(type(model), "__call__", lambda self, **inputs: seen(**inputs))
+    for long, dimensions in ((50, {2}), (500, {2, 4})):
+        monkeypatch.setattr("kdeval.models.causal.shared_prefix._LONG", long)
+        shapes.clear()
+        _same(SharedPrefixScorer(model, device="cpu", budget=64).score(splits), plain)
+        _same(SharedPrefixScorer(model, device="cpu", budget=64).score(splits[:1]), plain[:1])
+        assert {len(shape) for shape in shapes} == dimensions
+
+
 def test_nothing_to_score() -> None:
     """No splits, no work."""
     assert SharedPrefixScorer(random_model("llama"), device="cpu").score([]) == []

@@ -33,6 +33,8 @@ _LEAST_HEADER = 64
 _BUDGET = {"cpu": 512, "accelerator": 8192}
 _SMALLEST_BUDGET = 64
 _ROWS = 512
+_LONG = 2048
+"""Tokens of a text whose mask is worth saving; of shorter ones it lets the check see a tree's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +142,13 @@ class SharedPrefixScorer:
 
 
 def _mask(tree: PackedTree, past: int, dtype: torch.dtype, device: str) -> torch.Tensor:
-    """0 where a node sees, and the lowest number elsewhere; shape (1, 1, n, past + n)."""
+    """0 where a node sees, and the lowest number elsewhere; shape (1, 1, n, past + n).
+
+    Of one long text 1 for each token, shape (1, past + n): a kernel then needs no square of it.
+    """
+    n = len(tree.depths)
+    if n > _LONG and tree.depths[-1] == n - 1:
+        return torch.ones((1, past + n), dtype=torch.long, device=device)
     ends = torch.from_numpy(tree.ends).to(device)
     nodes = torch.arange(len(ends), device=device)
     seen = (nodes[:, None] >= nodes) & (nodes[:, None] < ends)
