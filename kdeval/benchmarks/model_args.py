@@ -73,9 +73,7 @@ def _configured(given: Mapping[str, Any]) -> tuple[str, Model]:
     config = models[name]
     known = {key: value for key, value in changes.items() if key in type(config).model_fields}
     search = (path.resolve().parent, Path.cwd())
-    return name, build_model(
-        config.model_copy(update=known), search=search, price=run.costs.get(name)
-    )
+    return name, build_model(config.model_copy(update=known), search=search, prices=run.costs)
 
 
 def _problem(error: Any) -> str:

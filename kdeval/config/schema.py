@@ -267,7 +267,10 @@ class RunConfig(Strict):
     )
     teacher: ModelConfig
     students: list[ModelConfig] = Field(min_length=1)
-    costs: dict[str, Price] = Field(default_factory=dict, description="model name to its price")
+    costs: dict[str, Price] = Field(
+        default_factory=dict,
+        description="model name to its price; also of an ensemble's member of type: api",
+    )
     cache: str | None = Field(
         None,
         description="a directory of answers that runs share, relative to this file; --cache and "
@@ -337,8 +340,9 @@ class RunConfig(Strict):
         names = [model.name for model in self.models]
         for name in sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two models are called {name!r}: give each a name of its own")
+        members = {one.name for one in _singles(self.models) if isinstance(one, ApiModelConfig)}
         for name in self.costs:
-            if name not in names:
+            if name not in members.union(names):
                 raise ValueError(f"costs: there is no model {name!r}; {nearest(name, names)}")
         if not self.suites and self.lm_eval is None:
             raise ValueError("suites: give at least one suite, or lm_eval tasks")

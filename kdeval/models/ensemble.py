@@ -14,10 +14,11 @@ from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.records import Kind, Response
 from kdeval.store.fingerprints import value_digest
 
-__all__ = ["Combine", "Ensemble"]
+__all__ = ["Combine", "Ensemble", "asked_models"]
 
 Combine = Literal["mean_probability", "majority"]
 Number = TypeVar("Number", int, float)
+_REFILLS = 4
 
 
 class Ensemble:
@@ -50,12 +51,35 @@ class Ensemble:
         self.fingerprints = dict(fingerprints)
         self.combine: Combine = combine
         self.answers_by_id = any(getattr(m, "answers_by_id", False) for m in members.values())
-        self.batch_size = max(int(getattr(m, "batch_size", 32)) for m in members.values())
 
     @property
     def fingerprint(self) -> str:
         """Digest of the members' fingerprints in their order, and of how they are combined."""
         return value_digest(["ensemble", 1, self.combine, list(self.fingerprints.values())])
+
+    @property
+    def batch_size(self) -> int:
+        """How many requests it likes at a time: those of the member that likes most."""
+        return max(_at_a_time(model, "batch_size") for model in self.members.values())
+
+    @property
+    def scoring_batch_size(self) -> int:
+        """The same where continuations are scored."""
+        return max(_at_a_time(model, "scoring_batch_size") for model in self.members.values())
+
+    @property
+    def writing_batch_size(self) -> int:
+        """The same where texts are written."""
+        return max(_at_a_time(model, "writing_batch_size") for model in self.members.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the members, with their names."""
+        return tuple(
+            f"member {name}: {note}"
+            for name, model in self.members.items()
+            for note in getattr(model, "notes", ())
+        )
 
     @property
     def parameters(self) -> int | None:
@@ -145,6 +169,26 @@ class Ensemble:
             confidence=min(1.0, float(means[best])),
             **_totals([answers[name] for name in self.members]),
         )
+
+
+def asked_models(models: Mapping[str, Model]) -> dict[str, Model]:
+    """What is asked when those models are, by name: in an ensemble's place its members."""
+    found: dict[str, Model] = {}
+    for name, model in models.items():
+        if isinstance(model, Ensemble):
+            found |= {f"{name}, member {member}": one for member, one in model.members.items()}
+        else:
+            found[name] = model
+    return found
+
+
+def _at_a_time(model: Model, what: str) -> int:
+    """As many as the member likes; of one that answers several at once so many that few of its
+    places are idle at the end of each batch.
+    """
+    size = int(getattr(model, what, getattr(model, "batch_size", 32)))
+    at_once = int(getattr(model, "max_concurrency", 1))
+    return size if at_once == 1 else _REFILLS * at_once * size
 
 
 def _mixture(request: Request, answers: Sequence[Response]) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -56,13 +56,15 @@ _TRANSFORMERS = (SequenceClassifierConfig, ImageClassifierConfig, CausalLMConfig
 _HF_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers", "PIL", "gguf")
 
 
-def build_model(config: Any, *, search: Sequence[Path] = (), price: Price | None = None) -> Model:
+def build_model(
+    config: Any, *, search: Sequence[Path] = (), prices: Mapping[str, Price] | None = None
+) -> Model:
     """The model that `config` describes.
 
     Args:
         config: one of the model configurations of `kdeval.config.schema`.
         search: directories where the module of a "module:Class" may lie, beside sys.path.
-        price: what the run's `costs` say of it, for models that count what they spend.
+        prices: the run's `costs` by name, for models that count what they spend.
 
     Raises:
         ModelError: it cannot be loaded; MissingExtraError with the pip line when an optional
@@ -79,11 +81,11 @@ def build_model(config: Any, *, search: Sequence[Path] = (), price: Price | None
     if isinstance(config, ApiModelConfig):
         from kdeval.models.api.model import ApiModel
 
-        return ApiModel(config, price=price)
+        return ApiModel(config, price=(prices or {}).get(config.name))
     if isinstance(config, CustomModel):
         return _custom(config, search)
     if isinstance(config, EnsembleConfig):
-        return _ensemble(config, search)
+        return _ensemble(config, search, prices)
     raise ModelError(f"no adapter for a model configuration of type {type(config).__name__}")
 
 
@@ -138,8 +140,12 @@ def _recorded(config: RecordedModelConfig) -> Model:
     return RecordedModel(path, columns=config.columns, suite=config.suite)
 
 
-def _ensemble(config: EnsembleConfig, search: Sequence[Path]) -> Ensemble:
-    members = {item.name: build_model(item, search=search) for item in config.members}
+def _ensemble(
+    config: EnsembleConfig, search: Sequence[Path], prices: Mapping[str, Price] | None
+) -> Ensemble:
+    members = {
+        item.name: build_model(item, search=search, prices=prices) for item in config.members
+    }
     fingerprints = {
         item.name: stored_fingerprint(item, members[item.name], search) for item in config.members
     }

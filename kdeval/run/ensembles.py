@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -11,11 +10,12 @@ from kdeval.models.ensemble import Ensemble
 from kdeval.models.protocols import AnsweredBefore, Model, Request
 from kdeval.models.request_keys import request_key
 from kdeval.records import Response, Sample
+from kdeval.run.batches import batches_of
 from kdeval.run.elsewhere import Elsewhere
 from kdeval.run.executor import Executor
 from kdeval.run.marking import mark
 from kdeval.run.origin import origin_of
-from kdeval.run.requests import as_request, in_batches
+from kdeval.run.requests import as_request
 from kdeval.store.predictions import PredictionStore
 from kdeval.suites.read import Suite
 
@@ -56,13 +56,16 @@ class _MembersThroughStore:
     def elsewhere(self, model: Model) -> Elsewhere | None:
         """What holds for all members alike: how many workers, and their notes."""
         assert isinstance(model, Ensemble)
-        told = [
-            replace(found, notes=tuple(f"member {name}: {note}" for note in found.notes))
-            for name, member in model.members.items()
-            if (found := self._executor.elsewhere(member)) is not None
-        ]
-        merged = Elsewhere.merged(told)
-        return Elsewhere(workers=merged.workers, notes=merged.notes) if told else None
+        there = {name: self._executor.elsewhere(one) for name, one in model.members.items()}
+        told = [found for found in there.values() if found is not None]
+        if not told:
+            return None
+        notes = (
+            f"member {name}: {note}"
+            for name, found in there.items()
+            for note in getattr(found or model.members[name], "notes", ())
+        )
+        return Elsewhere(workers=Elsewhere.merged(told).workers, notes=tuple(notes))
 
     def _ask(self, name: str, member: Model, fingerprint: str, requests: Sequence[Request]) -> None:
         keys = {request_key(member, fingerprint, request): request for request in requests}
@@ -73,9 +76,8 @@ class _MembersThroughStore:
         if known and isinstance(member, AnsweredBefore):
             member.answered_before = True
         pending = [(key, request) for key, request in keys.items() if key not in known]
-        size = int(getattr(member, "batch_size", 32))
         key_of = {id(request): key for key, request in pending}
-        asked = in_batches((request for _, request in pending), size)
+        asked = batches_of(member, (request for _, request in pending))
         for part, responses in self._executor.answer(member, asked):
             self._store.put(
                 {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from kdeval.errors import ModelError
-from kdeval.models.ensemble import Ensemble
+from kdeval.models.ensemble import asked_models
 from kdeval.models.protocols import Model
 from kdeval.suites.read import Suite
 
@@ -20,7 +20,7 @@ def require_tools(suite: Suite, models: Mapping[str, Model]) -> None:
     if suite.config.tools is None or not any(sample.tools for sample in suite.samples):
         return
     marked = any(getattr(scorer, "needs_tool_calls", False) for scorer in suite.scorers)
-    for name, model in _with_members(models):
+    for name, model in asked_models(models).items():
         if getattr(model, "answers_by_id", False) and not marked:
             continue
         problem = getattr(model, "tools_problem", None)
@@ -32,7 +32,7 @@ def schema_notes(suites: Sequence[Suite], model: Model) -> tuple[str, ...]:
     """What a reader should know of the model's answers in suites with response schemas."""
     if getattr(model, "answers_by_id", False):
         return ()
-    if all(getattr(one, "keeps_schema", False) for _, one in _with_members({"": model})):
+    if all(getattr(one, "keeps_schema", False) for one in asked_models({"": model}).values()):
         return ()
     asked = [
         suite.name
@@ -46,12 +46,3 @@ def schema_notes(suites: Sequence[Suite], model: Model) -> tuple[str, ...]:
         f"writes freely in {', '.join(asked)}: the response schema marks its answers, but neither "
         "holds them to it nor is told beyond what the input says of it",
     )
-
-
-def _with_members(models: Mapping[str, Model]) -> Iterator[tuple[str, Model]]:
-    """The models; of an ensemble, what it asks."""
-    for name, model in models.items():
-        if isinstance(model, Ensemble):
-            yield from ((f"{name}, member {one}", inner) for one, inner in model.members.items())
-        else:
-            yield name, model

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kdeval.config.schema import RunConfig
 from kdeval.errors import UsageError
-from kdeval.models.ensemble import Ensemble
+from kdeval.models.ensemble import asked_models
 from kdeval.models.exported import ExportedModel
 from kdeval.models.protocols import Model, Unloadable
 from kdeval.models.recorded import RecordedModel
@@ -46,11 +46,14 @@ class RunInputs:
     def make_room(self, model: Model) -> None:
         """Has a model that was asked forget its weights, so that two need not be in memory.
 
-        Not where the latency probe takes the models in turns, nor where a further look asks it.
+        Of an ensemble, all members. Not where the latency probe takes the models in turns, nor
+        where a further look asks it.
         """
-        asked_once = self.config.latency_probe is False and self.look is None
-        if asked_once and isinstance(model, Unloadable) and model.in_memory:
-            model.release()
+        if self.config.latency_probe is not False or self.look is not None:
+            return
+        for asked in asked_models({"": model}).values():
+            if isinstance(asked, Unloadable) and asked.in_memory:
+                asked.release()
 
 
 def prepare(
@@ -75,8 +78,7 @@ def prepare(
         if names.count(name) > 1:
             raise UsageError(f"two suites are called {name!r}: give each a name of its own")
     models = {
-        item.name: built.get(item.name)
-        or build_model(item, search=search, price=config.costs.get(item.name))
+        item.name: built.get(item.name) or build_model(item, search=search, prices=config.costs)
         for item in config.models
     }
     whole = suites
@@ -109,7 +111,7 @@ def _warnings(
     Of exported answers it is said what is missing of the samples in `asked_of` alone.
     """
     labels = {suite.name: suite.labels for suite in suites if suite.labels is not None}
-    every = _with_members(models)
+    every = asked_models(models)
     recorded = {name: one for name, one in every.items() if isinstance(one, RecordedModel)}
     asked = {s.name: [sample.id for sample in s.samples] for s in suites if recorded}
     lines = [
@@ -130,12 +132,3 @@ def _warnings(
     ]
     lines += [f"{name}: {note}" for name in models for note in schema_notes(suites, models[name])]
     return tuple(lines)
-
-
-def _with_members(models: Mapping[str, Model]) -> dict[str, Model]:
-    """The models, and those that an ensemble asks."""
-    found = dict(models)
-    for name, model in models.items():
-        if isinstance(model, Ensemble):
-            found |= {f"{name}, member {member}": m for member, m in model.members.items()}
-    return found

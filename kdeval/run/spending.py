@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
 from kdeval.errors import BudgetError
-from kdeval.models.ensemble import Ensemble
+from kdeval.models.ensemble import asked_models
 from kdeval.models.protocols import Model
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.spending import SpendingBook
@@ -64,10 +64,7 @@ def note_spending(model: Model) -> None:
 
 def spent_lines(models: Mapping[str, Model]) -> tuple[str, ...]:
     """What each of the models, by name, and each member of an ensemble has spent, a line each."""
-    every = dict(models)
-    for name, model in models.items():
-        if isinstance(model, Ensemble):
-            every |= {f"{name}, member {member}": m for member, m in model.members.items()}
+    every = asked_models(models)
     said = ((name, getattr(model, "spent_note", "")) for name, model in every.items())
     return tuple(f"{name}: {note}" for name, note in said if isinstance(note, str) and note)
 
@@ -79,8 +76,7 @@ def spends(model: Model) -> bool:
 
 def _budgets(model: Model) -> Iterator[Spending]:
     """That of the model, or those of its members."""
-    members = model.members.values() if isinstance(model, Ensemble) else (model,)
-    for member in members:
-        budget = getattr(member, "budget", None)
+    for asked in asked_models({"": model}).values():
+        budget = getattr(asked, "budget", None)
         if isinstance(budget, Spending):
             yield budget

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,14 @@ from kdeval.compare.compute import compare_run
 from kdeval.config.schema import load_config
 from kdeval.errors import ConfigError
 from kdeval.models.echo import EchoModel
+from kdeval.models.ensemble import Ensemble
+from kdeval.models.protocols import Request
 from kdeval.report.document import report_document
 from kdeval.report.html.page import report_html
+from kdeval.run.batches import batches_of
+from kdeval.run.ensembles import executor_for
+from kdeval.run.executor import LocalExecutor
+from kdeval.run.prepare import prepare
 from kdeval.store.predictions import PredictionStore
 from kdeval.workflows.evaluate import Evaluated, evaluate
 
@@ -99,6 +107,81 @@ def test_members_are_taken_from_a_shared_cache(tmp_path: Path, asked: list[str])
     assert sorted(asked) == sorted(f"4 r{index}" for index in range(90))
     assert "read 90 of one, read 90 of two, read 90 of three, added 90 of four" in done.summary[2]
     assert any("latency was not probed" in line for line in done.warnings)
+
+
+class Loaded(EchoModel):
+    """In memory until it is released, eight at once, with something to say."""
+
+    in_memory = True
+    max_concurrency = 8
+    notes = ("is odd",)
+
+    def release(self) -> None:
+        self.in_memory = False
+
+
+def loaded_team(names: Sequence[str] = ("one", "two")) -> Ensemble:
+    members = {name: Loaded(seed=seed, batch_size=1) for seed, name in enumerate(names)}
+    prints = {name: model.fingerprint for name, model in members.items()}
+    return Ensemble("team", members, prints, combine="majority")
+
+
+def test_members_make_room_for_the_next_model(tmp_path: Path) -> None:
+    """Without a latency probe, as a model alone does; with one all stay."""
+    inputs = prepare(load_config(_write(tmp_path)))
+    probed = replace(inputs, config=inputs.config.model_copy(update={"latency_probe": None}))
+    team = loaded_team()
+    probed.make_room(team)
+    assert all(model.in_memory for model in team.members.values())
+    inputs.make_room(team)
+    assert not any(model.in_memory for model in team.members.values())
+
+
+def test_members_that_answer_several_at_once_are_asked_so(tmp_path: Path) -> None:
+    """What an API is asked at once does not depend on who asks: eight places are kept busy."""
+    team = loaded_team()
+    assert team.batch_size == team.writing_batch_size == 4 * 8
+    together: list[int] = []
+
+    class Watched(LocalExecutor):
+        def answer(self, model, batches):  # type: ignore[no-untyped-def]
+            asked = list(batches)
+            together.append(len(asked))
+            return super().answer(model, asked)
+
+    requests = [
+        Request(sample_id=f"r{i}", suite="x", kind="classification", input=f"{i}", labels=("a",))
+        for i in range(40)
+    ]
+    with PredictionStore(tmp_path / "predictions.sqlite") as store:
+        executor = executor_for(team, Watched(), store)
+        found = [one for _, said in executor.answer(team, batches_of(team, requests))
+                 for one in said]  # fmt: skip
+    assert together == [32, 32, 8, 8]
+    assert {one.output for one in found} == {"a"}
+
+
+def test_members_say_what_a_reader_should_know() -> None:
+    """With the member's name."""
+    assert loaded_team().notes == ("member one: is odd", "member two: is odd")
+
+
+def test_a_member_behind_an_api_has_a_price(tmp_path: Path) -> None:
+    """Under `costs` by its own name, so that its budget holds."""
+    member = (
+        "{name: one, type: api, model: openai/home-made, api_base: 'http://127.0.0.1:1/v1', "
+        "budget_usd: 1}"
+    )
+    config = _CONFIG.replace("{name: one, type: echo, seed: 1}", member, 1)
+    with pytest.raises(ConfigError, match="one: budget_usd needs a price"):
+        prepare(load_config(_write(tmp_path, config)))
+    config += "costs: {one: {usd_per_request: 0.1}}\n"
+    team = prepare(load_config(_write(tmp_path, config))).models["team"]
+    assert isinstance(team, Ensemble)
+    assert getattr(team.members["one"], "price_source", None) == "the configured price"
+    unpriced = _CONFIG + "costs: {three: {usd_per_request: 0.1}}\n"
+    with pytest.raises(ConfigError, match="costs: there is no model 'three'"):
+        load_config(_write(tmp_path, unpriced))
 
 
 def test_failed_requests_of_a_member_are_asked_again(tmp_path: Path) -> None:
