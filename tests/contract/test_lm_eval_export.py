@@ -7,14 +7,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from kdeval.cli.main import cli
-from kdeval.config.schema import load_config
 from kdeval.errors import ModelError, UsageError
-from kdeval.workflows.evaluate import Evaluated, evaluate
+from kdeval.workflows.evaluate import Evaluated
 from kdeval.workflows.export import export_answers
+from tests.contract.lm_eval_runs import configure, run_of
 from tests.contract.lm_eval_tasks import write_tasks
 
 TASKS = ["capitals", "writing", "texts", "sums"]
@@ -40,15 +39,14 @@ def _recorded(run: str) -> dict[str, str]:
 
 
 def _run(project: Path, out: str, teacher: Any, **lm_eval: Any) -> Evaluated:
-    content = {
-        "lm_eval": {"tasks": TASKS, "include_path": "tasks", "num_fewshot": 1} | lm_eval,
-        "latency_probe": False,
-        "teacher": {"name": "teacher", **teacher},
-        "students": [{"name": "student", "type": "echo", "seed": 3}],
-    }
-    file = project / f"{out}.yaml"
-    file.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return evaluate(load_config(file), project / out, base=project)
+    file = configure(
+        project,
+        {"tasks": TASKS, "include_path": "tasks", "num_fewshot": 1} | lm_eval,
+        name=f"{out}.yaml",
+        teacher={"name": "teacher", **teacher},
+        students=[{"name": "student", "type": "echo", "seed": 3}],
+    )
+    return run_of(file, out)
 
 
 def _tables(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
