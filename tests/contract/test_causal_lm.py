@@ -13,6 +13,7 @@ import torch
 from kdeval.config.schema import CausalLMConfig, load_config
 from kdeval.errors import ConfigError, MissingExtraError, ModelError
 from kdeval.models.causal.model import CausalLM
+from kdeval.models.protocols import Request
 from kdeval.models.resolver import build_model
 from kdeval.records import Image, Message
 from kdeval.run.executor import ask
@@ -155,6 +156,9 @@ def test_numbers_that_are_none(checkpoints: dict[str, Path]) -> None:
         model._loaded.model.lm_head.weight.fill_(torch.nan)
     assert "not finite" in (ask(model, CHOOSING[:1])[0].error or "")
     assert "not finite" in (ask(model, WRITING[:1])[0].error or "")
+    text = Request(sample_id="s", suite="x", kind="likelihood", input="one", choices=("two three",))
+    assert "not finite" in (ask(model, [text])[0].error or "")
+    assert "not finite" in (model.log_likelihoods(CHOOSING[:1])[0].error or "")
 
 
 def test_the_fingerprint_follows_what_answers_depend_on(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from kdeval.models.causal.fitting import TooLong, fit_splits
 from kdeval.models.causal.loaded import LoadedModel
 from kdeval.models.causal.prompts import Split
@@ -26,7 +28,11 @@ def text_split(request: Request, loaded: LoadedModel, too_long: TooLong) -> Spli
 
 
 def likelihood_response(request: Request, split: Split, score: ContinuationScore) -> Response:
-    """The text with the mean log-probability of its tokens."""
+    """The text with the mean log-probability of its tokens; an error where that is no number."""
+    if not math.isfinite(score.log_prob):
+        return Response(
+            error="the model's logits are not finite numbers", input_tokens=len(split.context)
+        )
     return Response(
         output=request.choices[0],
         input_tokens=len(split.context),

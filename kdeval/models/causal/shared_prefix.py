@@ -149,10 +149,9 @@ def _mask(tree: PackedTree, past: int, dtype: torch.dtype, device: str) -> torch
     n = len(tree.depths)
     if n > _LONG and tree.depths[-1] == n - 1:
         return torch.ones((1, past + n), dtype=torch.long, device=device)
-    ends = torch.from_numpy(tree.ends).to(device)
-    nodes = torch.arange(len(ends), device=device)
-    seen = (nodes[:, None] >= nodes) & (nodes[:, None] < ends)
-    mask = torch.zeros((len(ends), past + len(ends)), dtype=dtype, device=device)
+    nodes = torch.arange(n, device=device)
+    seen = (nodes[:, None] >= nodes) & (nodes[:, None] < torch.from_numpy(tree.ends).to(device))
+    mask = torch.zeros((n, past + n), dtype=dtype, device=device)
     mask[:, past:].masked_fill_(~seen, torch.finfo(dtype).min)
     return mask[None, None]
 

@@ -26,15 +26,17 @@ from kdeval.report.layer_words import (
     layer_ranges,
     layer_words,
     mapping_words,
+    relation_words,
 )
 from kdeval.report.markdown import report_markdown
 from kdeval.report.schema import json_schema
 from kdeval.report.strict_json import json_text
-from kdeval.stats.interval import Interval
+from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.representation.layers import LayerMatch
 from kdeval.stats.representation.relations import Relation, RelationSimilarity
 
 MakeDocument = Callable[..., ReportDocument]
+HOW: dict[str, Any] = {"confidence": 0.95, "method": "test", "n": 40, "clusters": None}
 
 
 def interval(estimate: float, half: float | None = 0.01) -> Interval:
@@ -133,6 +135,16 @@ def test_a_copy_is_called_the_same() -> None:
     said = layer_words(figures(pairs=same, mean=interval(1.0, None)))
     assert said.startswith("CKA 1.000 in the mean")
     assert "All of them are the same, up to rounding." in said
+
+
+def test_angles_that_are_not_known_are_left_out() -> None:
+    """Where hardly two samples lie apart: no dash in a sentence."""
+    kept = figures().relations
+    assert kept is not None
+    assert relation_words(figures()).endswith("(0.0600 [0.0500, 0.0700]; 40 samples).")
+    nothing = Relation(n=40, correlation=unknown("none", **HOW), loss=unknown("none", **HOW))
+    said = relation_words(figures(relations=replace(kept, angles=nothing)))
+    assert said.endswith("(Huber loss 0.0500 [0.0400, 0.0600]).")
 
 
 def test_nothing_compared_says_why() -> None:
