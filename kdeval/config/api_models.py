@@ -14,6 +14,7 @@ __all__ = ["ApiGeneration", "ApiModelConfig", "ApiRetries"]
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _LITERAL_KEYS = ("api_key", "key", "token", "api_token", "authorization", "headers")
+_ADDRESS = "api_base: give an address such as http://host:8000/v1"
 _WAY_OUT = "put the key into an environment variable, and name the variable: `api_key_env: MY_KEY`"
 
 
@@ -113,8 +114,12 @@ def _check_variable(value: object) -> None:
 def _check_address(value: object) -> None:
     if not isinstance(value, str):
         return
-    parts = urlsplit(value)
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and parts.netloc != "" and parts.port != 0
+    except ValueError:  # a port that is none, or half an IPv6 address
+        raise ValueError(_ADDRESS) from None
     if "@" in parts.netloc or parts.query:
         raise ValueError(f"api_base: give it without credentials and without ?...; {_WAY_OUT}")
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("api_base: give an address such as http://host:8000/v1")
+    if not whole:
+        raise ValueError(_ADDRESS)

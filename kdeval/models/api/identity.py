@@ -7,6 +7,7 @@ import re
 from urllib.parse import urlsplit
 
 from kdeval.config.api_models import ApiModelConfig
+from kdeval.errors import ConfigError
 
 __all__ = ["alias_note", "expiry_period", "is_alias", "served_from"]
 
@@ -21,13 +22,26 @@ _SNAPSHOT = re.compile(
 def served_from(config: ApiModelConfig) -> str | None:
     """Host and path of the server; None: the provider's own.
 
-    An address that the environment sets for the provider counts too, since litellm follows it.
+    Addresses that the environment sets for the provider count too, since litellm follows one of
+    them: which one, where there are two, differs between providers, so both are told.
+
+    Raises:
+        ConfigError: one of them is none.
     """
     provider = config.model.partition("/")[0].upper()
     named = (f"{provider}_API_BASE", f"{provider}_BASE_URL")
-    address = config.api_base or next((os.environ[n] for n in named if os.environ.get(n)), None)
-    if address is None:
-        return None
+    told = [os.environ[name] for name in named if os.environ.get(name)]
+    addresses = told if config.api_base is None else [config.api_base]
+    try:
+        return ", ".join(dict.fromkeys(map(_place, addresses))) or None
+    except ValueError:
+        raise ConfigError(
+            f"{config.name}: what the environment says in {' or '.join(named)} is no address such "
+            "as http://host:8000/v1"
+        ) from None
+
+
+def _place(address: str) -> str:
     parts = urlsplit(address)
     return f"{parts.hostname}:{parts.port}{parts.path.rstrip('/')}"
 

@@ -49,6 +49,7 @@ def test_a_key_in_the_file_is_refused_and_not_shown(tmp_path: Path, line: str, s
     [
         (["model: gpt-4.1"], "'openai/gpt-4.1'"),
         (["model: openai/x", "api_base: localhost:8000"], "an address such as"),
+        (["model: openai/x", "api_base: http://host:80000/v1"], "an address such as"),
         (["model: openai/x", "budget: 5"], "unknown key 'budget'"),
         (["model: openai/x", "max_concurrency: 0"], "max_concurrency"),
         (["model: openai/x", "generation: {stop: ['']}"], "a stop string is empty"),

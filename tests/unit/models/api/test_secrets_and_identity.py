@@ -120,6 +120,28 @@ def test_an_alias_expires_and_a_snapshot_does_not() -> None:
     assert expiry_period(own, 0.0) is None
 
 
+def test_an_address_of_the_environment_that_is_none_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the names of its variables, without what they hold."""
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://host:secret/v1")
+    with pytest.raises(ConfigError, match="OPENAI_API_BASE or OPENAI_BASE_URL") as caught:
+        ApiModel(config())
+    assert "secret" not in str(caught.value)
+
+
+def test_each_address_of_the_environment_makes_another_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where two are set, whichever of them litellm follows."""
+    seen = set[str]()
+    for base, url in (("a", ""), ("a", "b"), ("a", "c"), ("", "c")):
+        for name, host in (("OPENAI_API_BASE", base), ("OPENAI_BASE_URL", url)):
+            monkeypatch.setenv(name, host and f"http://{host}/v1")
+        seen.add(ApiModel(config()).fingerprint)
+    assert len(seen) == 4
+
+
 def test_an_alias_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """That what is behind it may change; and the models that have answered, where several have."""
     monkeypatch.delenv("OPENAI_API_BASE", raising=False)
