@@ -175,6 +175,28 @@ def test_memory_that_runs_out_halves_the_pass(monkeypatch: pytest.MonkeyPatch) -
     assert max(widths) <= 128
 
 
+def test_a_context_alone_is_computed_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its time is what a request takes that nobody has made before."""
+    model, read = random_model("llama"), list[int]()
+    forward = model.forward
+
+    def counted(**inputs: Any) -> Any:
+        read.append(inputs["input_ids"].shape[1])
+        return forward(**inputs)
+
+    monkeypatch.setattr(type(model), "__call__", lambda self, **inputs: counted(**inputs))
+    chance = random.Random(0)
+    context = _tokens(chance, 90)
+    splits = [Split(context=context, continuation=_tokens(chance, 3)) for _ in range(4)]
+    scorer = SharedPrefixScorer(model, device="cpu", budget=64)
+    sums = []
+    for _ in range(2):
+        read.clear()
+        scorer.score(splits)
+        sums.append(sum(read))
+    assert sums == [90 + 4 * 2, 90 + 4 * 2]
+
+
 def test_each_shared_token_is_computed_once() -> None:
     """A tree of header, documents and choices has as many nodes as there are different tokens."""
     splits = _world(3, **WORLDS["a header"])

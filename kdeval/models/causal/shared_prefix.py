@@ -49,6 +49,7 @@ class _Header:
 class SharedPrefixScorer:
     """Scores continuations; the last header stays for the next call.
 
+    A call that has but one context uses none, so that its timing is that of the whole request.
     Where memory does not suffice, groups become half as large and stay so.
 
     Args:
@@ -66,6 +67,8 @@ class SharedPrefixScorer:
     def score(self, splits: Sequence[Split]) -> list[ContinuationScore]:
         """One score each, in order; none may be longer than the model takes."""
         scores: dict[int, ContinuationScore] = {}
+        if len({split.context for split in splits}) == 1:
+            self._header = None
         while len(scores) < len(splits):
             left = [index for index in range(len(splits)) if index not in scores]
             try:
