@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any
 
 from kdeval.benchmarks.answers import compared, likeliest
-from kdeval.benchmarks.instances import ChatText
 from kdeval.benchmarks.language_model import Asked
 from kdeval.benchmarks.metrics import CHOICE_METRICS, Entry
 from kdeval.benchmarks.tasks import TaskSuite
@@ -131,8 +130,6 @@ def _asked(kind: Kind, asked: Asked) -> str | tuple[Message, ...]:
     request = asked.requests[0]
     if kind == "likelihood":
         return request.text or request.choices[0]
-    if isinstance(request.input, ChatText):
-        return request.input.messages
     if len(asked.requests) == 1 or not isinstance(request.input, str):
         return request.input
     return "\n".join(dict.fromkeys(item.text for item in asked.requests if item.text))

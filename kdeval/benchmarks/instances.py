@@ -76,7 +76,7 @@ def continuations(
         for index, (instance, (context, choice)) in enumerate(zip(instances, found, strict=True))
     ]
     questions = [
-        _question(task, document, input=context, kind="loglikelihood",
+        _question(task, document, input=_prompt(context), kind="loglikelihood",
                   choices=tuple(choices), replicate=replicate)
         for (task, document, context), choices in groups.items()
     ]  # fmt: skip
@@ -117,12 +117,16 @@ def prompts(instances: Sequence[Instance], *, replicate: int = 0) -> list[Questi
                 document,
                 kind="generation",
                 raw=True,
-                input=context.messages if isinstance(context, ChatText) else context,
+                input=_prompt(context),
                 replicate=replicate * (instance.repeats or 1) + repeat,
                 **_writing(settings, task),
             )
         )
     return questions
+
+
+def _prompt(context: str) -> str | tuple[Message, ...]:
+    return context.messages if isinstance(context, ChatText) else context
 
 
 def _question(task: str, document: int, **asked: Any) -> Question:

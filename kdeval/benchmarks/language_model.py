@@ -190,7 +190,7 @@ class KdevalLM(LM):  # type: ignore[misc]
 
     def _answers(self, kind: Kind, questions: Sequence[Question]) -> list[Response]:
         """One response a question, remembered by document."""
-        self._require(kind)
+        self._require(kind, questions)
         order = sorted(
             range(len(questions)), key=lambda index: place_in_order(questions[index].request)
         )
@@ -214,10 +214,17 @@ class KdevalLM(LM):  # type: ignore[misc]
                 self._told.add(note)
                 _LOGGER.warning("%s: %s", self.name, note)
 
-    def _require(self, kind: Kind) -> None:
+    def _require(self, kind: Kind, questions: Sequence[Question]) -> None:
         require_askable(self.name, self.model)
-        if isinstance(self.model, Ensemble) and (problem := self.model.problem(kind)) is not None:
-            raise ModelError(f"{self.name}: {problem}")
+        if isinstance(self.model, Ensemble):
+            if (problem := self.model.problem(kind)) is not None:
+                raise ModelError(f"{self.name}: {problem}")
+            chats = any(not isinstance(item.request.input, str) for item in questions)
+            if kind == "loglikelihood" and chats:
+                raise ModelError(
+                    f"{self.name}: each member has a chat template of its own, and continuations "
+                    "are scored after one prompt: leave out apply_chat_template"
+                )
         if not hasattr(self.model, METHODS[kind]):
             what = "log-likelihoods" if kind == "loglikelihood" else "texts"
             raise ModelError(

@@ -122,6 +122,9 @@ def test_a_model_that_takes_messages_gets_them():
     instances = writings((text,), ([], ["re", " the"]), (20,))
     assert ours.generate_until(instances) == ["user: Hi there", "user: Hi"]
     assert got[0].input == (Message(role="user", content="Hi there"),)
+    scored = KdevalLM(EchoModel())
+    scored.loglikelihood(asked("loglikelihood", (text, " you")))
+    assert scored.asked["t", 0].requests[0].input == got[0].input
     assert ours.tokenizer_name == "kdeval-messages"
 
 
@@ -141,6 +144,9 @@ def test_models_that_cannot_say_so(tmp_path: Path):
         means.generate_until(text)
     alone = KdevalLM(EchoModel()).loglikelihood(likelihood)[0][0]
     assert means.loglikelihood(likelihood)[0][0] == pytest.approx(alone)
+    chat = means.apply_chat_template([{"role": "user", "content": "a"}])
+    with pytest.raises(ModelError, match="both: each member has a chat template of its own"):
+        means.loglikelihood(asked("loglikelihood", (chat, "b")))
     assert votes.generate_until(text) == ["a"]
     (tmp_path / "log.jsonl").write_text('{"id": "1", "output": "x"}\n')
     recorded = RecordedModel.from_config(
