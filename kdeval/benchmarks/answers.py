@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from kdeval.benchmarks.language_model import Asked
+from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.metrics import Entry
 from kdeval.records import Kind, Response, Timing
 
 __all__ = ["answer", "compared", "likeliest"]
 
 
-def answer(kind: Kind, entry: Entry, key: str, asked: Asked, choices: Sequence[str]) -> Response:
+def answer(
+    kind: Kind, entry: Entry, key: str, asked: AskedDocument, choices: Sequence[str]
+) -> Response:
     """The response as the metric `key` marked it; tokens, time and cost are those of all requests.
 
     Of multiple choice: the index of the choice that this metric takes, with the log-likelihoods

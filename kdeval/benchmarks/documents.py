@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from kdeval.benchmarks.answers import compared, likeliest
-from kdeval.benchmarks.language_model import Asked
+from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.metrics import CHOICE_METRICS, Entry
 from kdeval.benchmarks.tasks import TaskSuite
 from kdeval.records import Kind, Message, Sample
@@ -42,7 +42,7 @@ class Document:
     task: str
     number: int
     entry: Entry
-    asked: Asked
+    asked: AskedDocument
     choices: tuple[str, ...]
 
 
@@ -125,7 +125,7 @@ def _reference(task: Any, kind: Kind, entry: Entry, choices: Sequence[str]) -> A
     return target if isinstance(target, (str, int, float)) else json.dumps(target, default=str)
 
 
-def _asked(kind: Kind, asked: Asked) -> str | tuple[Message, ...]:
+def _asked(kind: Kind, asked: AskedDocument) -> str | tuple[Message, ...]:
     """The prompt; of a choice between contexts all of them, of a likelihood alone the text."""
     request = asked.requests[0]
     if kind == "likelihood":

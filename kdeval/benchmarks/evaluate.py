@@ -9,7 +9,8 @@ from typing import Any
 from lm_eval.defaults import DEFAULT_OTHER_SEED
 from lm_eval.evaluator import evaluate
 
-from kdeval.benchmarks.language_model import Asked, KdevalLM
+from kdeval.benchmarks.instances import AskedDocument
+from kdeval.benchmarks.language_model import KdevalLM
 from kdeval.benchmarks.quiet import quiet
 from kdeval.benchmarks.random_state import random_state
 from kdeval.benchmarks.tasks import LoadedTasks
@@ -31,7 +32,7 @@ class ModelLog:
     """
 
     samples: Mapping[str, Sequence[Mapping[str, Any]]]
-    asked: Mapping[tuple[str, int], Asked]
+    asked: Mapping[tuple[str, int], AskedDocument]
     results: Mapping[str, Mapping[str, Any]]
 
 

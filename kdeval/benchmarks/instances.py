@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 from kdeval.errors import UsageError
 from kdeval.models.protocols import Decoding, Request
-from kdeval.records import Message
+from kdeval.records import Message, Response
 
-__all__ = ["ChatText", "Instance", "Question", "continuations", "prompts", "whole_texts"]
+__all__ = [
+    "AskedDocument", "ChatText", "Instance", "Question", "continuations", "prompts", "whole_texts",
+]  # fmt: skip
 
 _LIMITS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 _DEFAULT_LIMIT = 256
@@ -53,6 +55,28 @@ class Question:
     task: str
     document: int
     request: Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedDocument:
+    """What was asked about one document of a task, and what came of it.
+
+    Attributes:
+        task: lm-eval's name of the task.
+        document: lm-eval's `doc_id` of the instances; with `samples=`, the place among those.
+        requests: as the model saw them; `kdeval.models.request_keys` gives their store keys.
+        responses: one a request.
+    """
+
+    task: str
+    document: int
+    requests: tuple[Request, ...]
+    responses: tuple[Response, ...]
+
+    @property
+    def failure(self) -> str | None:
+        """Why an answer is missing; None where all are there."""
+        return next((item.error for item in self.responses if item.error is not None), None)
 
 
 def continuations(

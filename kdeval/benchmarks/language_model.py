@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from kdeval import __version__
 from kdeval.benchmarks.ask_with_bar import ask_with_bar
 from kdeval.benchmarks.askable import require_askable
 from kdeval.benchmarks.instances import (
+    AskedDocument,
     ChatText,
     Instance,
     Question,
@@ -32,7 +32,7 @@ from kdeval.records import Kind, Response
 from kdeval.run.batches import place_in_order
 from kdeval.store.fingerprints import value_digest
 
-__all__ = ["FAILED_LOG_LIKELIHOOD", "Ask", "Asked", "KdevalLM"]
+__all__ = ["FAILED_LOG_LIKELIHOOD", "Ask", "KdevalLM"]
 
 Ask = Callable[[Sequence[Request]], Sequence[Response]]
 """One response a request, in order; all requests of a call are of one kind."""
@@ -42,28 +42,6 @@ FAILED_LOG_LIKELIHOOD = -700.0
 
 
 _LOGGER = logging.getLogger("lm_eval.models.kdeval")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What was asked about one document of a task, and what came of it.
-
-    Attributes:
-        task: lm-eval's name of the task.
-        document: lm-eval's `doc_id` of the instances; with `samples=`, the place among those.
-        requests: as the model saw them; `kdeval.models.request_keys` gives their store keys.
-        responses: one a request.
-    """
-
-    task: str
-    document: int
-    requests: tuple[Request, ...]
-    responses: tuple[Response, ...]
-
-    @property
-    def failure(self) -> str | None:
-        """Why an answer is missing; None where all are there."""
-        return next((item.error for item in self.responses if item.error is not None), None)
 
 
 @register_model("kdeval")
@@ -97,7 +75,7 @@ class KdevalLM(LM):  # type: ignore[misc]
         super().__init__()
         self.model = model
         self.name = name
-        self.asked: dict[tuple[str, int], Asked] = {}
+        self.asked: dict[tuple[str, int], AskedDocument] = {}
         self._ask: Ask = ask or partial(ask_with_bar, model, name)
         self._replicate = replicate
         self._on_failure = on_failure
@@ -235,7 +213,7 @@ class KdevalLM(LM):  # type: ignore[misc]
         for question, response in zip(questions, responses, strict=True):
             key = (question.task, question.document)
             before = self.asked.get(key)
-            self.asked[key] = Asked(
+            self.asked[key] = AskedDocument(
                 task=question.task,
                 document=question.document,
                 requests=(*(before.requests if before else ()), question.request),

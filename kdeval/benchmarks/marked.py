@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 from kdeval.benchmarks.answers import answer
 from kdeval.benchmarks.documents import Document, choices_of, cluster_keys, kind_of, sample_of
 from kdeval.benchmarks.evaluate import ModelLog
-from kdeval.benchmarks.language_model import Asked
+from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.metrics import Entry, LoggedMetric, logged_metrics, with_distinct_names
 from kdeval.benchmarks.selection import documents_in_all
 from kdeval.benchmarks.tasks import LoadedTasks, TaskSuite
@@ -47,7 +48,7 @@ class ModelAnswers:
     cached: AbstractSet[str]
     places: Mapping[str, Mapping[int, int]] | None = None
 
-    def asked(self, task: str, number: int) -> Asked:
+    def asked(self, task: str, number: int) -> AskedDocument:
         """The requests about that document."""
         place = number if self.places is None else self.places[task][number]
         return self.log.asked[task, place]
@@ -205,7 +206,7 @@ class _Suite:
         settings = dict(as_plain(self._loaded.settings))
         for name in ("tasks", "include_path", "role"):
             settings.pop(name, None)
-        counts = [item.task for item in self._documents]
+        counts = Counter(item.task for item in self._documents)
         benchmark = BenchmarkEntry(
             harness="lm-eval",
             version=version("lm-eval"),
@@ -214,7 +215,7 @@ class _Suite:
                 name: BenchmarkTask(
                     version=_version(task),
                     num_fewshot=int(task.get_config("num_fewshot") or 0),
-                    documents=counts.count(name),
+                    documents=counts[name],
                     documents_in_all=documents_in_all(task),
                 )
                 for name, task in self._suite.tasks.items()
@@ -256,7 +257,7 @@ def _version(task: Any) -> str | None:
     return None if task.VERSION in (None, "Yaml") else str(task.VERSION)
 
 
-def _score(metric: LoggedMetric, entry: Entry, asked: Asked) -> Score:
+def _score(metric: LoggedMetric, entry: Entry, asked: AskedDocument) -> Score:
     name = metric.metric.name
     if asked.failure is not None:
         return Score(scorer=name, value=None, reason="the request failed")

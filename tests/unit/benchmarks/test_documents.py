@@ -10,7 +10,7 @@ import pytest
 
 from kdeval.benchmarks.answers import answer, compared, likeliest
 from kdeval.benchmarks.documents import Document, cluster_keys, kind_of, sample_of
-from kdeval.benchmarks.language_model import Asked
+from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.tasks import TaskSuite
 from kdeval.models.protocols import Request
 from kdeval.records import Response, Timing
@@ -35,12 +35,12 @@ def _entry(target: Any, logs: list[float], metrics: dict[str, Any], **doc: Any) 
     }  # fmt: skip
 
 
-def _asked(*responses: Response, texts: tuple[str, ...] = ("context",)) -> Asked:
+def _asked(*responses: Response, texts: tuple[str, ...] = ("context",)) -> AskedDocument:
     requests = tuple(
         Request(sample_id="0", suite="t", kind="loglikelihood", input=text, choices=(" yes",))
         for text in texts
     )
-    return Asked(task="t", document=0, requests=requests, responses=responses)
+    return AskedDocument(task="t", document=0, requests=requests, responses=responses)
 
 
 def _document(entry: dict[str, Any], number: int = 0, task: str = "t") -> Document:
