@@ -53,8 +53,8 @@ _FAR = 10.0
 def interval_text(interval: Interval | None, unit: Unit, digits: int | None = None) -> str:
     """An estimate with its interval: "97.1 % [95.8, 98.2]"; an end that is unknown is a dash.
 
-    The upper end of a percentage is "not bounded" where it lies beyond 1,000 % and the estimate
-    does not: it is a quotient whose denominator may be nearly nothing.
+    The upper end of a percentage is "over 1,000" where it lies beyond and the estimate does not: it
+    is a quotient whose denominator may be nearly nothing, so that no digit of it tells anything.
     """
     if interval is None or interval.estimate is None:
         return UNKNOWN
@@ -68,7 +68,7 @@ def interval_text(interval: Interval | None, unit: Unit, digits: int | None = No
         for end in (interval.low, interval.high)
     )
     far = unit == "percent" and (interval.high or 0.0) > _FAR >= interval.estimate
-    return f"{estimate} [{low}, {'not bounded' if far else high}]"
+    return f"{estimate} [{low}, {'over 1,000' if far else high}]"
 
 
 def ratio_text(interval: Interval | None) -> str:

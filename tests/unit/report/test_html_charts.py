@@ -90,7 +90,7 @@ def test_a_forest_survives_extremes(make_cell: MakeCell) -> None:
     ]
     drawn = forest(cells, name="f")
     assert drawn is not None
-    assert "1000.0 % [500.0, not bounded]" in texts(drawn.wide.svg)
+    assert "1000.0 % [500.0, over 1,000]" in texts(drawn.wide.svg)
     assert not any("1,000%" in text or "1000%" in text for text in texts(drawn.wide.svg))
 
 

@@ -38,7 +38,7 @@ def test_an_interval_shows_what_is_known_of_it() -> None:
     assert interval_text(interval(0.971, None, None), "percent") == "97.1 % [unknown]"
     assert interval_text(interval(0.1, 0.1, 0.1), "number") == "0.10"
     assert interval_text(interval(-0.02, -0.03, 0.01), "points") == "-2.0 points [-3.0, +1.0]"
-    assert interval_text(interval(0.0, 0.0, 409.7), "percent") == "0.0 % [0.0, not bounded]"
+    assert interval_text(interval(0.0, 0.0, 409.7), "percent") == "0.0 % [0.0, over 1,000]"
     assert interval_text(interval(0.5, 0.0, 10.0), "percent") == "50.0 % [0.0, 1000.0]"
     assert interval_text(interval(11.0, 9.0, 12.0), "percent") == "1100.0 % [900.0, 1200.0]"
     assert interval_text(interval(1.0, 0.5, 409.7), "number") == "1.00 [0.50, 409.70]"
