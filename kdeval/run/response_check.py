@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import NoneType
+from typing import get_args, get_type_hints
 
 from kdeval.errors import ModelError
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.models.recorded_top import top_log_probs_problem
-from kdeval.records import Response, ToolCall
+from kdeval.records import Response, Timing, ToolCall
 from kdeval.run.secrets import redacted
 
 __all__ = ["checked"]
 
 _SUM_TOLERANCE = 1e-2
-_NUMBERS = ("confidence", "score", "cost_usd")
-_COUNTS = ("input_tokens", "output_tokens")
+_NUMBERS = (
+    "confidence", "score", "cost_usd", "input_tokens", "output_tokens", "reasoning_tokens",
+)  # fmt: skip
+_SECONDS = ("total_s", "first_token_s", "between_tokens_s", "queue_s")
+_ORIGINS = get_args(get_type_hints(Timing)["origin"])
 
 
 def checked(model: Model, batch: Sequence[Request], responses: object) -> list[Response]:
@@ -72,8 +77,9 @@ def _problem(request: Request, response: Response) -> str | None:
         isinstance(calls, tuple) and all(isinstance(call, ToolCall) for call in calls)
     ):
         return f"tool_calls must be a tuple of ToolCall, got {calls!r:.80}"
-    if response.marks is not None:
-        return _number_problem(response)
+    problem = _number_problem(response) or _timing_problem(response)
+    if problem is not None or response.marks is not None:
+        return problem
     if response.output is None and response.score is None and calls is None:
         return "a response needs an output, or an error that says why there is none"
     if response.output is not None and not isinstance(response.output, str):
@@ -84,27 +90,48 @@ def _problem(request: Request, response: Response) -> str | None:
         problem = top_log_probs_problem(response.top_log_probs)
         if problem is not None:
             return f"top_log_probs: {problem}"
-    return (
-        _number_problem(response)
-        or _probability_problem(request, response)
-        or _continuation_problem(request, response)
-    )
+    if not isinstance(response.truncated, (bool, NoneType)):
+        return f"truncated must be True or False, got {response.truncated!r}"
+    samples = () if response.samples is None else response.samples
+    if not (isinstance(samples, tuple) and all(isinstance(text, str) for text in samples)):
+        return f"samples must be a tuple of str, got {samples!r:.80}"
+    return _probability_problem(request, response) or _continuation_problem(request, response)
 
 
 def _number_problem(response: Response) -> str | None:
-    for name in (*_NUMBERS, *_COUNTS):
-        value = getattr(response, name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return f"{name} must be a number, got {type(value).__name__} {value!r}"
-        if not math.isfinite(value):
-            return f"{name} is {value}; leave it None where it is unknown"
-        if name != "score" and value < 0:
-            return f"{name} is {value}, which is below 0"
+    for name in _NUMBERS:
+        problem = _no_number(name, getattr(response, name), signed=name == "score")
+        if problem is not None:
+            return problem
+    if response.mean_log_prob != -math.inf:
+        problem = _no_number("mean_log_prob", response.mean_log_prob, signed=True)
+        if problem is not None:
+            return problem
     if response.confidence is not None and response.confidence > 1:
         return f"confidence {response.confidence} is outside [0, 1]"
     return None
+
+
+def _timing_problem(response: Response) -> str | None:
+    timing = response.timing
+    if timing is None:
+        return None
+    if not isinstance(timing, Timing):
+        return f"timing must be a Timing, got {type(timing).__name__} {timing!r:.80}"
+    if timing.origin not in _ORIGINS:
+        return f"timing.origin is {timing.origin!r}; give one of {', '.join(_ORIGINS)}"
+    problems = (_no_number(f"timing.{name}", getattr(timing, name)) for name in _SECONDS)
+    return next((problem for problem in problems if problem is not None), None)
+
+
+def _no_number(name: str, value: object, *, signed: bool = False) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"{name} must be a number, got {type(value).__name__} {value!r}"
+    if not math.isfinite(value):
+        return f"{name} is {value}; leave it None where it is unknown"
+    return f"{name} is {value}, which is below 0" if value < 0 and not signed else None
 
 
 def _probability_problem(request: Request, response: Response) -> str | None:

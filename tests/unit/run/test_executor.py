@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from kdeval.errors import ModelError
 from kdeval.models.protocols import Request
-from kdeval.records import Response
+from kdeval.records import Response, Timing
 from kdeval.run.executor import LocalExecutor, ask
 
 
@@ -58,6 +59,13 @@ def test_errors_returned_are_kept() -> None:
     [
         (Response(), "needs an output"),
         (Response(output="a", confidence=1.2), "outside"),
+        (Response(output="a", reasoning_tokens="3"), "reasoning_tokens must be a number"),
+        (Response(output="a", mean_log_prob=math.nan), "mean_log_prob is nan; leave it None"),
+        (Response(output="a", truncated="no"), "truncated must be True or False"),
+        (Response(output="a", samples="ab"), "samples must be a tuple of str"),
+        (Response(output="a", timing=0.5), "timing must be a Timing, got float 0.5"),
+        (Response(output="a", timing=Timing(origin="cpu")), "give one of wall, batch, recorded"),
+        (Response(output="a", timing=Timing(origin="wall", total_s=-1)), "timing.total_s is -1"),
         (Response(output="a", confidence=float("nan")), "confidence is nan"),
         (Response(output="a", log_probs={"a": 0.5}), "above 0"),
         (Response(output="a", log_probs={"a": -3.0, "b": -3.0}), "sum to"),
