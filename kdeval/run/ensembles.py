@@ -16,6 +16,7 @@ from kdeval.run.executor import Executor
 from kdeval.run.marking import mark
 from kdeval.run.origin import origin_of
 from kdeval.run.requests import as_request
+from kdeval.run.spending import note_spending
 from kdeval.store.predictions import PredictionStore
 from kdeval.suites.read import Suite
 
@@ -86,6 +87,7 @@ class _MembersThroughStore:
                 },
                 origin,
             )
+            note_spending(member)
 
 
 def combined(
