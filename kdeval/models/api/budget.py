@@ -10,6 +10,9 @@ from kdeval.store.spending import SpendingBook, Spent
 
 __all__ = ["Budget"]
 
+_ROUNDING = 1e-9
+"""Of sums: three times 0.1 dollars are within a budget of 0.3."""
+
 
 class Budget:
     """The money of one model; reserved and settled from one event loop, noted from any thread.
@@ -95,7 +98,8 @@ class Budget:
         """
         if self.cap_usd is None or most_usd is None:
             return
-        while self.spent_usd + self._reserved + most_usd > self.cap_usd:
+        cap = self.cap_usd * (1 + _ROUNDING)
+        while self.spent_usd + self._reserved + most_usd > cap:
             if self._reserved <= 0:
                 raise BudgetError(self._reached(most_usd, because))
             self._settled.clear()

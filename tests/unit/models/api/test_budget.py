@@ -12,6 +12,7 @@ from kdeval.models.api.budget import Budget
 from kdeval.models.api.client import Outcome
 from kdeval.models.api.failures import failure
 from kdeval.models.api.pacing import Limits
+from kdeval.models.api.prices import RequestPrice
 from kdeval.models.api.reply import ChatReply
 from kdeval.models.api.reply_parts import broken
 from kdeval.store.spending import SpendingBook, Spent, begin_with, spent_in
@@ -57,6 +58,20 @@ def test_requests_that_cost_nothing_leave_nothing(tmp_path: Path) -> None:
         assert spent_in(store)[ACCOUNT].unclear_usd > 0
         budget.note()
     assert spent_in(store)[ACCOUNT] == Spent()
+
+
+def test_a_budget_can_be_spent_to_its_last_cent() -> None:
+    """The sum of what requests cost may be above it by what numbers are rounded by."""
+    transport = ScriptedTransport()
+    asked, budget = client(
+        transport, price=RequestPrice(tiers=(), usd=0.1, source="a test"), cap_usd=0.3,
+        limits=Limits(max_concurrency=1),
+    )  # fmt: skip
+    for _ in range(3):
+        asyncio.run(asked.ask(chat()))
+    assert budget.spent_usd > 0.3
+    with pytest.raises(BudgetError):
+        asyncio.run(asked.ask(chat()))
 
 
 def test_who_waits_for_money_when_everything_stops_gives_it_back(tmp_path: Path) -> None:
