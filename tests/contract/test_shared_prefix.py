@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,6 +120,25 @@ def test_a_mismatch_stops_the_fast_path(monkeypatch: pytest.MonkeyPatch) -> None
     assert scorer.note is not None
     assert "differ by" in scorer.note
     _same(scorer.score(splits[:3]), _plain(model, splits[:3]))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rounding", "wrong"),
+    [("float32", 5e-5, 3e-4), ("float16", 0.016, 0.05), ("bfloat16", 0.125, 0.3)],
+)
+def test_rounding_is_no_mismatch(
+    monkeypatch: pytest.MonkeyPatch, dtype: str, rounding: float, wrong: float
+) -> None:
+    """The logit of a choice of one token moves by a step of its dtype; a wrong mask by more."""
+    model = random_model("llama")
+    splits = [Split(context=(5, token), continuation=(9,)) for token in range(10, 20)]
+    plain = _plain(model, splits)
+    for shift, kept in ((rounding, True), (wrong, False)):
+        moved = [replace(score, log_prob=score.log_prob + shift) for score in plain]
+        monkeypatch.setattr(SharedPrefixScorer, "score", lambda *_, moved=moved: moved)
+        scorer = CheckedScorer(model, device="cpu", dtype=dtype, batches=HalvingBatches(8, "cpu"))
+        assert (scorer.score(splits) == moved) is kept
+        assert (scorer.note is None) is kept
 
 
 def test_a_model_whose_code_fails_on_a_tree_is_computed_plainly() -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from kdeval.models.causal.checked_scoring import TOLERANCE
+from kdeval.models.causal.checked_scoring import tolerance
 from kdeval.models.causal.obstacles import obstacle
 from kdeval.models.causal.padded_writing import PaddedWriter
 from kdeval.models.causal.prompts import Split
@@ -36,7 +36,7 @@ class CheckedWriter:
                  dtype: str, batches: HalvingBatches) -> None:  # fmt: skip
         self._model = model
         self._device = device
-        self._tolerance = TOLERANCE.get(dtype, TOLERANCE["bfloat16"])
+        self._dtype = dtype
         self._batches = batches
         self._plain = PaddedWriter(model, choice, ends=ends, device=device, batches=batches)
         self._fast = SlotWriter(model, choice, ends=ends, device=device, batches=batches)
@@ -84,7 +84,7 @@ class CheckedWriter:
             noted = math.fsum(found[index].log_probs[: expected.tokens])
             apart = abs(noted - expected.log_prob)
             same = math.isnan(expected.log_prob) and math.isnan(noted)
-            if not same and not apart <= self._tolerance * expected.tokens:
+            if not same and not apart <= tolerance(self._dtype, expected.tokens):
                 self.note = f"{_PLAIN}: the faster way differed by {apart:.2g} nats"
                 return False
         return True
