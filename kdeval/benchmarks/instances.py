@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -167,12 +168,13 @@ def _writing(settings: Mapping[str, Any], task: str) -> dict[str, Any]:
     """What a request says of its decoding; lm-eval samples only where a task asks for it."""
     given = {name: value for name, value in settings.items() if value is not None}
     until = given.pop("until", ())
-    limits = [given.pop(name) for name in _LIMITS if name in given]
+    limits = [_number(task, name, given.pop(name), low=1) for name in _LIMITS if name in given]
     sampled = given.pop("do_sample", None)
-    temperature = float(given.pop("temperature", 1.0 if sampled else 0.0))
+    temperature = _number(task, "temperature", given.pop("temperature", 1.0 if sampled else 0.0))
     if sampled is False:
         temperature = 0.0
-    top_p, top_k = float(given.pop("top_p", 1.0)), given.pop("top_k", None)
+    top_p = _number(task, "top_p", given.pop("top_p", 1.0), high=1.0)
+    top_k = _number(task, "top_k", given.pop("top_k", 0))
     odd = {name: value for name, value in given.items() if _GREEDY_ANYWAY.get(name) != value}
     if odd:
         raise UsageError(
@@ -181,10 +183,21 @@ def _writing(settings: Mapping[str, Any], task: str) -> dict[str, Any]:
             "top_p and top_k"
         )
     decoding = Decoding() if temperature == 0 else Decoding(
-        temperature=temperature, top_p=top_p, top_k=int(top_k) if top_k else None
+        temperature=temperature, top_p=top_p, top_k=int(top_k) or None
     )  # fmt: skip
     return {
         "stop": tuple(filter(None, [until] if isinstance(until, str) else until)),
         "max_new_tokens": int(limits[0]) if limits else _DEFAULT_LIMIT,
         "decoding": decoding,
     }
+
+
+def _number(task: str, name: str, value: Any, *, low: float = 0.0, high: float = math.inf) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not low <= number <= high:
+        limits = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of {low:g} or more"
+        raise UsageError(f"task {task!r}: {name} must be a number {limits}, got {value!r}")
+    return number

@@ -17,7 +17,7 @@ from kdeval.benchmarks.random_state import RandomState, as_lm_eval_seeds, random
 from kdeval.benchmarks.unloadable import file_in_the_making, unloadable
 from kdeval.config.lm_eval import LmEvalConfig
 from kdeval.config.yaml_file import nearest
-from kdeval.errors import UsageError
+from kdeval.errors import DataError, UsageError
 
 __all__ = ["LoadedTasks", "TaskSuite", "load_tasks"]
 
@@ -70,7 +70,10 @@ def load_tasks(settings: LmEvalConfig) -> LoadedTasks:
     with quiet(), random_state():
         as_lm_eval_seeds()
         for name in settings.tasks:
-            suites.extend(_suites_of(name, _loaded(manager, name)))
+            found = list(_suites_of(name, _loaded(manager, name)))
+            if not found:
+                raise DataError(f"lm_eval: {name!r} has no tasks")
+            suites.extend(found)
         state = RandomState.current()
     loaded = LoadedTasks(settings=settings, suites=tuple(suites), random_state=state)
     _check(loaded)
@@ -94,6 +97,7 @@ def _manager(settings: LmEvalConfig) -> TaskManager:
         seen |= wanted
         members = {name for entry in wanted for name in _members(manager, entry)}
         if not members - seen:
+            _check_index(manager, settings, [*own, built_in])
             return manager
         if not built_in:
             built_in.update(task_files(built_in_tasks()))
@@ -118,6 +122,20 @@ def _check_names(settings: LmEvalConfig, own: Sequence[TaskFiles], built_in: Tas
         raise UsageError(f"lm_eval: {'; '.join(told)}")
 
 
+def _check_index(manager: TaskManager, settings: LmEvalConfig, files: Sequence[TaskFiles]) -> None:
+    """Nothing, or an error where lm-eval skipped a file, or a group lists what no file defines."""
+    for name in settings.tasks:
+        if name not in manager.task_index:
+            skipped = next(paths for found in files if (paths := found.get(name)))
+            raise DataError(f"lm_eval: task {name!r}: {', '.join(skipped)}: no valid YAML")
+        for member in _named(manager, name):
+            if member not in manager.task_index and not member.endswith(".yaml"):
+                raise UsageError(
+                    f"lm_eval: group {name!r} lists {member!r}, which no file defines; "
+                    f"{nearest(member, manager.task_index)}"
+                )
+
+
 def _directories(names: Iterable[str], files: TaskFiles) -> list[str]:
     """Where those names are defined; lm-eval reads what lies below by itself."""
     found = sorted({os.path.dirname(path) for name in names for path in files.get(name, ())})
@@ -129,9 +147,19 @@ def _directories(names: Iterable[str], files: TaskFiles) -> list[str]:
 
 
 def _members(manager: TaskManager, name: str) -> Iterable[str]:
-    """What a group lists, wherever that is defined."""
+    """What a group lists or writes out, wherever that is defined."""
+    return _listed(_content(manager, name))
+
+
+def _named(manager: TaskManager, name: str) -> Iterable[str]:
+    """What a group lists by its name alone, so that it must be defined elsewhere."""
+    return (item for item in _content(manager, name) if isinstance(item, str))
+
+
+def _content(manager: TaskManager, name: str) -> Sequence[object]:
     entry = manager.task_index.get(name)
-    return () if entry is None else _listed((entry.cfg or {}).get("task"))
+    found = None if entry is None else (entry.cfg or {}).get("task")
+    return found if isinstance(found, list) else ()
 
 
 def _listed(members: object) -> Iterable[str]:

@@ -7,11 +7,13 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
-from kdeval.errors import DataError, KdevalError
+from kdeval.errors import DataError, KdevalError, UsageError
 from kdeval.run.secrets import redacted
 
 __all__ = ["file_in_the_making", "unloadable"]
 
+_CODE_SWITCH = "HF_ALLOW_CODE_EVAL"
+"""Without it the `evaluate` library marks no code, which it says far down in a long message."""
 _LOCAL = ("json", "csv", "parquet", "text", "arrow")
 
 
@@ -27,7 +29,15 @@ def unloadable(name: str, file: Path | None, error: Exception) -> KdevalError:
     task = config.get("task") or name
     what = f"lm-eval task {task!r}" + (f" of {name!r}" if task != name else "")
     file = file_in_the_making(error) or file
+    if _CODE_SWITCH in str(error):
+        return UsageError(
+            f"{what} runs code that models write on this machine: where that is safe, such as in a "
+            f"container, set the environment variable {_CODE_SWITCH}=1 and say `unsafe_code: true` "
+            "under lm_eval"
+        )
     told = f"{type(error).__name__}: {redacted(' '.join(str(error).split()))[:300]}"
+    if isinstance(error, StopIteration) and config.get("dataset_path") in _LOCAL:
+        return DataError(f"{what}: a file of its data files {_data_files(config)} has no rows")
     if isinstance(error, ImportError):
         return DataError(f"{what} needs a package that is not installed: {told}")
     if isinstance(error, OSError) and config.get("dataset_path") in _LOCAL:

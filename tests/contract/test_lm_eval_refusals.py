@@ -14,28 +14,7 @@ from tests.contract.lm_eval_runs import configure, over_echoes, run_of
 from tests.contract.lm_eval_tasks import write_tasks
 
 
-@pytest.mark.parametrize(
-    ("lm_eval", "error", "expected"),
-    [
-        (["arc_eazy"], UsageError, "did you mean 'arc_easy'?"),
-        (["zzzz zzzz"], UsageError, "lm-eval has no task, group or tag of that name"),
-        ({"tasks": ["capitols"], "include_path": "tasks"}, UsageError, "'capitals'?"),
-        ({"tasks": ["sums", "sums_1"], "include_path": "tasks"}, UsageError, "comes twice"),
-        (["arc_easy"], DataError, "'allenai/ai2_arc' (ARC-Easy) is out of reach"),
-        ({"tasks": ["broken"], "include_path": "tasks"}, DataError, "broken.yaml"),
-        ({"tasks": ["no_data"], "include_path": "tasks"}, DataError, "gone.jsonl"),
-        ({"tasks": ["no_package"], "include_path": "tasks"}, DataError, "is not installed"),
-        ({"tasks": ["no_column"], "include_path": "tasks"}, DataError, "no_column.yaml): KeyError"),
-        ({"tasks": ["unsafe"], "include_path": "tasks"}, UsageError, "`unsafe_code: true`"),
-        ({"tasks": ["beams"], "include_path": "tasks"}, UsageError, "num_beams=3"),
-        ({"tasks": ["crash"], "include_path": "tasks"}, DataError, "lm-eval failed on crash"),
-    ],
-)
-def test_what_is_wrong_with_a_task_is_told(
-    tmp_path: Path, lm_eval: Any, error: type[KdevalError], expected: str
-) -> None:
-    """One line that names the task and the way out, before any model is asked (but a crash)."""
-    tasks = write_tasks(tmp_path / "tasks")
+def _write_bad_tasks(tasks: Path) -> None:
     capitals = (tasks / "capitals.yaml").read_text().replace("task: capitals", "task: broken")
     writing = (tasks / "writing.yaml").read_text()
     (tasks / "broken.yaml").write_text(capitals.replace("metric: acc,", "metri: a,"))
@@ -62,6 +41,52 @@ def test_what_is_wrong_with_a_task_is_told(
         "include: last_words.yaml\ntask: crash\nprocess_results: !function crash.it\n"
     )
     (tasks / "crash.py").write_text("def it(doc, results):\n    return {'acc': 1 / 0}\n")
+    (tasks / "unclosed.yaml").write_text("task: unclosed\nx: {\n")
+    (tasks / "nobody.yaml").write_text("group: nobody\ntask: []\n")
+    (tasks / "gap.yaml").write_text("group: gap\ntask: [capitals, capitols]\n")
+    (tasks / "no_rows.yaml").write_text(
+        "include: capitals.yaml\ntask: no_rows\ndataset_kwargs: {data_files: {test: none.jsonl}}\n"
+    )
+    (tasks / "none.jsonl").write_text("")
+    (tasks / "code.yaml").write_text(
+        "include: writing.yaml\ntask: code\nprocess_results: !function marks.it\n"
+    )
+    (tasks / "marks.py").write_text(
+        "raise ValueError('The metric executes code. ' * 20 + 'set HF_ALLOW_CODE_EVAL=\"1\"')\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lm_eval", "error", "expected"),
+    [
+        (["arc_eazy"], UsageError, "did you mean 'arc_easy'?"),
+        (["zzzz zzzz"], UsageError, "lm-eval has no task, group or tag of that name"),
+        ({"tasks": ["capitols"], "include_path": "tasks"}, UsageError, "'capitals'?"),
+        ({"tasks": ["sums", "sums_1"], "include_path": "tasks"}, UsageError, "comes twice"),
+        (["arc_easy"], DataError, "'allenai/ai2_arc' (ARC-Easy) is out of reach"),
+        ({"tasks": ["broken"], "include_path": "tasks"}, DataError, "broken.yaml"),
+        ({"tasks": ["no_data"], "include_path": "tasks"}, DataError, "gone.jsonl"),
+        ({"tasks": ["no_package"], "include_path": "tasks"}, DataError, "is not installed"),
+        ({"tasks": ["no_column"], "include_path": "tasks"}, DataError, "no_column.yaml): KeyError"),
+        ({"tasks": ["unsafe"], "include_path": "tasks"}, UsageError, "`unsafe_code: true`"),
+        ({"tasks": ["beams"], "include_path": "tasks"}, UsageError, "num_beams=3"),
+        ({"tasks": ["crash"], "include_path": "tasks"}, DataError, "lm-eval failed on crash"),
+        ({"tasks": ["unclosed"], "include_path": "tasks"}, DataError, "unclosed.yaml: no valid"),
+        ({"tasks": ["nobody"], "include_path": "tasks"}, DataError, "'nobody' has no tasks"),
+        (
+            {"tasks": ["gap"], "include_path": "tasks"},
+            UsageError,
+            "lists 'capitols', which no file",
+        ),
+        ({"tasks": ["no_rows"], "include_path": "tasks"}, DataError, "has no rows"),
+        ({"tasks": ["code"], "include_path": "tasks"}, UsageError, "variable HF_ALLOW_CODE_EVAL=1"),
+    ],
+)
+def test_what_is_wrong_with_a_task_is_told(
+    tmp_path: Path, lm_eval: Any, error: type[KdevalError], expected: str
+) -> None:
+    """One line that names the task and the way out, before any model is asked (but a crash)."""
+    _write_bad_tasks(write_tasks(tmp_path / "tasks"))
     with pytest.raises(error) as raised:
         run_of(over_echoes(tmp_path, lm_eval))
     assert expected in str(raised.value)

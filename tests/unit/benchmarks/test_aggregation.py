@@ -42,7 +42,6 @@ def test_a_figure_is_lm_evals_own(
     assert [reading.aggregation for reading in agreeing] == [aggregation]
 
 
-@pytest.mark.filterwarnings("ignore:F-score is ill-defined")
 @pytest.mark.parametrize(
     ("aggregate", "values"),
     [

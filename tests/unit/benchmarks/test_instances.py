@@ -101,6 +101,20 @@ def test_what_models_cannot_do_is_refused():
         prompts([Asked(("c", {"num_beams": 4}))])
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"temperature": -1}, "temperature must be a number of 0 or more, got -1"),
+        ({"temperature": 0.5, "top_p": 1.5}, "top_p must be a number from 0 to 1, got 1.5"),
+        ({"max_gen_toks": "x"}, "max_gen_toks must be a number of 1 or more, got 'x'"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], expected: str):
+    """A negative temperature would prefer the unlikely."""
+    with pytest.raises(UsageError, match=f"task 't': {expected}"):
+        prompts([Asked(("c", settings))])
+
+
 def test_chat_messages_come_back():
     """For a model that takes messages, the rendered text is JSON and becomes messages again."""
     history = [{"role": "system", "content": "é"}, {"role": "user", "content": 'a "b"'}]
