@@ -19,7 +19,10 @@ def above_chance(
     """
     if not chance or not metric.higher_is_better or metric.aggregation != "mean" or not chosen.n:
         return None
-    lowest = mean(chosen.teacher, clusters=chosen.clusters, confidence=confidence).low
+    limits = (metric.low, metric.high)
+    lowest = mean(
+        chosen.teacher, clusters=chosen.clusters, confidence=confidence, limits=limits
+    ).low
     if lowest is None or lowest <= chance:
         return unknown(
             f"the teacher is not clearly better than guessing ({chance:.3g})",
@@ -33,4 +36,5 @@ def above_chance(
         clusters=chosen.clusters,
         confidence=confidence,
         chance=chance,
+        limits=limits,
     )

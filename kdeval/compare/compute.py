@@ -229,7 +229,12 @@ def _retention(
             return found
     else:
         found = retention_of_means(chosen, metric, confidence)
-        lowest = mean(chosen.teacher, clusters=chosen.clusters, confidence=confidence).low
+        lowest = mean(
+            chosen.teacher,
+            clusters=chosen.clusters,
+            confidence=confidence,
+            limits=(metric.low, metric.high),
+        ).low
     if chance is None or chosen.n == 0 or not metric.higher_is_better:
         return found
     if lowest is not None and lowest > chance:

@@ -70,7 +70,13 @@ def against_itself(
     is_mean = metric.aggregation == "mean"
     binary = is_mean and chosen.n > 0 and is_binary(before) and is_binary(after)
     if is_mean:
-        difference = paired_difference(before, after, clusters=clusters, confidence=confidence)
+        difference = paired_difference(
+            before,
+            after,
+            clusters=clusters,
+            confidence=confidence,
+            limits=(metric.low, metric.high),
+        )
         scores = [float(side.mean()) if chosen.n else None for side in (before, after)]
     else:
         found = set_scores(chosen, metric, seed=seed)

@@ -141,9 +141,18 @@ def _members(
         yield MemberFigures(
             member=member,
             n=int(rows.sum()),
-            score=mean(scores[rows], clusters=sheet.codes(rows), confidence=confidence),
+            score=mean(
+                scores[rows],
+                clusters=sheet.codes(rows),
+                confidence=confidence,
+                limits=sheet.limits,
+            ),
             difference=paired_difference(
-                scores[rows], own[rows], clusters=sheet.codes(rows), confidence=together
+                scores[rows],
+                own[rows],
+                clusters=sheet.codes(rows),
+                confidence=together,
+                limits=sheet.limits,
             ),
             only_ensemble=int(np.sum(own[rows] > scores[rows])) if binary else None,
             only_member=int(np.sum(scores[rows] > own[rows])) if binary else None,
@@ -209,13 +218,15 @@ def _parts(
                 sheet.scores[student][rows],
                 sheet.codes(rows),
             )
-            of = partial(mean, clusters=codes, confidence=confidence)
+            of = partial(mean, clusters=codes, confidence=confidence, limits=sheet.limits)
             yield AgreementPart(
                 student=student,
                 members=members,  # type: ignore[arg-type]
                 n=len(t),
                 teacher_score=of(t),
                 student_score=of(s),
-                retention=retention(t, s, clusters=codes, confidence=confidence),
+                retention=retention(
+                    t, s, clusters=codes, confidence=confidence, limits=sheet.limits
+                ),
                 difference=sheet.difference(student, teacher, confidence, rows),
             )

@@ -14,6 +14,7 @@ from kdeval.stats.means.paired import paired_difference
 __all__ = ["label_figures"]
 
 FloatArray = NDArray[np.float64]
+_UNBOUNDED = ("log_loss", "kl")
 
 
 def label_figures(
@@ -38,7 +39,8 @@ def label_figures(
 
     def paired(what: str) -> Interval | None:
         found = [_column(item, what) for item in chosen]
-        return _paired(found[0], found[1], confidence)
+        most = None if what in _UNBOUNDED else 1.0
+        return _paired(found[0], found[1], most=most, confidence=confidence)
 
     return LabelFigures(
         suite=sheet.suite,
@@ -81,7 +83,9 @@ def _column(chosen: Selection, what: str) -> Column | None:
     return list(ids), values, list(codes)
 
 
-def _paired(hard: Column | None, soft: Column | None, confidence: float) -> Interval | None:
+def _paired(
+    hard: Column | None, soft: Column | None, *, most: float | None, confidence: float
+) -> Interval | None:
     if hard is None or soft is None:
         return None
     place = {name: index for index, name in enumerate(soft[0])}
@@ -98,7 +102,9 @@ def _paired(hard: Column | None, soft: Column | None, confidence: float) -> Inte
         )  # fmt: skip
     units = [hard[2][index] for index in first]
     _, codes = np.unique(np.array(units, dtype=str), return_inverse=True)
-    return paired_difference(before, after, clusters=codes, confidence=confidence)
+    return paired_difference(
+        before, after, clusters=codes, confidence=confidence, limits=(0.0, most)
+    )
 
 
 def _kl(teacher: FloatArray, student: FloatArray) -> FloatArray:

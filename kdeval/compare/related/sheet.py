@@ -13,6 +13,7 @@ from kdeval.compare.selection import PairTable
 from kdeval.records import Metric
 from kdeval.stats.interval import Interval
 from kdeval.stats.means.paired import paired_difference
+from kdeval.stats.moments import Limits
 
 __all__ = ["ScoreSheet", "score_sheet"]
 
@@ -31,6 +32,7 @@ class ScoreSheet:
         ids: of the samples.
         texts: the output behind each code.
         higher_is_better: direction of the metric.
+        limits: where the metric says that a score lies.
         units: what a split must keep whole: the cluster's name, or the sample's id.
         hashes: digest of what each sample asks.
         slices: slice name to the mask of its rows; "all" comes first.
@@ -47,6 +49,7 @@ class ScoreSheet:
     hashes: NDArray[np.object_]
     slices: Mapping[str, BoolArray]
     higher_is_better: bool = True
+    limits: Limits = (None, None)
 
     def output_texts(self, model: str) -> NDArray[np.object_]:
         """What the model answered, without white space at the ends; None where unknown."""
@@ -76,6 +79,7 @@ class ScoreSheet:
             self.scores[first][rows],
             clusters=self.codes(rows),
             confidence=confidence,
+            limits=self.limits,
         )
 
 
@@ -115,6 +119,7 @@ def score_sheet(
         hashes=first["content_hash"].to_numpy(dtype=object),
         slices=table.slices,
         higher_is_better=metric.higher_is_better,
+        limits=(metric.low, metric.high),
     )
 
 

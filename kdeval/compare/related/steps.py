@@ -41,12 +41,19 @@ def _kept(
 ) -> Interval:
     """After over before, or before over after where less is better."""
     base, other = (before, after) if sheet.higher_is_better else (after, before)
-    return retention(base, other, clusters=sheet.codes(rows), confidence=confidence)
+    return retention(
+        base, other, clusters=sheet.codes(rows), confidence=confidence, limits=sheet.limits
+    )
 
 
 def score_of(sheet: ScoreSheet, model: str, *, rows: BoolArray, confidence: float) -> Interval:
     """Mean score of the model on these rows."""
-    return mean(sheet.scores[model][rows], clusters=sheet.codes(rows), confidence=confidence)
+    return mean(
+        sheet.scores[model][rows],
+        clusters=sheet.codes(rows),
+        confidence=confidence,
+        limits=sheet.limits,
+    )
 
 
 def is_right_or_wrong(sheet: ScoreSheet, members: Sequence[str], rows: BoolArray) -> bool:
