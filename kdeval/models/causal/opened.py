@@ -16,7 +16,7 @@ from kdeval.models.torch_hardware import HalvingBatches, release_memory
 __all__ = ["OpenCausalLM"]
 
 _WRITTEN = ("generation", "extraction")
-_MADE = ("_loaded", "_scorer", "_writer", "_writers")
+_MADE = ("_loaded", "_scorer", "_writers")
 """What holds the weights, once made."""
 
 
