@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,29 @@ def test_of_an_encoder_and_a_decoder_the_encoder_is_read(tmp_path: Path) -> None
     maps = model.attention_maps(classifying(TEXTS), looking=2)[1]
     assert isinstance(maps, SampleAttention)
     assert (len(maps.maps), maps.one_way) == (3, False)
+
+
+def test_streams_of_a_token_are_one_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text's states of four dimensions are no image's feature maps: padding stays out."""
+    save_llama(tmp_path)
+    save_tokenizer(tmp_path)
+    forward = transformers.LlamaModel.forward
+
+    def streamed(self: Any, **inputs: Any) -> Any:
+        found = forward(self, **inputs)
+        found.hidden_states = tuple(layer.unflatten(2, (4, -1)) for layer in found.hidden_states)
+        return found
+
+    requests = [asking(index, text) for index, text in enumerate(("one", "one two three four"))]
+    expected = build(tmp_path).hidden_states(requests, tokens="mean")
+    monkeypatch.setattr(transformers.LlamaModel, "forward", functools.wraps(forward)(streamed))
+    for one, other in zip(
+        build(tmp_path).hidden_states(requests, tokens="mean"), expected, strict=True
+    ):
+        assert isinstance(one, SampleStates)
+        assert isinstance(other, SampleStates)
+        for layer, plain in zip(one.vectors, other.vectors, strict=True):
+            close(layer, plain)
 
 
 def test_attention_maps_are_those_of_the_plain_kernel(tmp_path: Path) -> None:

@@ -99,13 +99,17 @@ def _sample(
 def _pooled(
     layer: torch.Tensor, readings: list[Reading], tokens: Pooling, skip_first: bool
 ) -> torch.Tensor | None:
-    """Shape (samples, width); None where that layer has no such token."""
-    if layer.ndim == 4:  # feature maps: (samples, channels, height, width)
-        return layer.float().mean(dim=(2, 3)) if tokens == "mean" else None
+    """Shape (samples, width); None where that layer has no such token.
+
+    Where an architecture keeps several streams of a token, all of them are its state.
+    """
     if readings[0].pixels is not None:
+        if layer.ndim == 4:  # feature maps: (samples, channels, height, width)
+            return layer.float().mean(dim=(2, 3)) if tokens == "mean" else None
         if tokens == "last":
             return None
         return layer[:, 0].float() if tokens == "first" else layer.float().mean(dim=1)
+    layer = layer.flatten(start_dim=2)
     lengths = torch.tensor([item.length for item in readings], device=layer.device)
     rows = torch.arange(len(readings), device=layer.device)
     if tokens != "mean":
