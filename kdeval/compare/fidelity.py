@@ -164,7 +164,7 @@ def _mean(
             n=len(values),
         )
     if values.min() == values.max():
-        return mean(values, clusters=clusters, confidence=confidence)
+        return mean(values, clusters=clusters, confidence=confidence, limits=(0.0, high))
     ones = np.ones_like(values)
     return per_unit(values, ones, clusters=clusters, confidence=confidence, low=0.0, high=high)
 

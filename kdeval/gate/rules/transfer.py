@@ -9,7 +9,7 @@ from kdeval.compare.selection import Selection, selection_of
 from kdeval.errors import ConfigError
 from kdeval.gate.measurement import Judged, Measurement
 from kdeval.gate.resolve import Target
-from kdeval.stats.interval import Interval, one_sided
+from kdeval.stats.interval import one_sided
 from kdeval.stats.means.independent import difference_of_independent
 from kdeval.stats.means.paired import paired_difference
 
@@ -27,8 +27,18 @@ def measure_transfer_gap(judged: Judged, target: Target, level: float) -> Measur
         _selection(judged, target, suite, name)
         for suite, name in ((benchmark, ALL), (str(target.suite), str(target.slice)))
     )
+    limits = None if target.metric is None else (target.metric.low, target.metric.high)
     gap = difference_of_independent(
-        _difference(there, one_sided(level)), _difference(here, one_sided(level))
+        *(
+            paired_difference(
+                side.teacher,
+                side.student,
+                clusters=side.clusters,
+                confidence=one_sided(level),
+                limits=limits,
+            )
+            for side in (there, here)
+        )
     )
     parts = ((benchmark, here.n_missing, here.n), (str(target.suite), there.n_missing, there.n))
     return Measurement(
@@ -67,9 +77,3 @@ def _selection(judged: Judged, target: Target, suite: str, slice: str) -> Select
     if table is None:
         raise ConfigError(f"{target.place}: {judged.student!r} has no scores on {suite!r}")
     return selection_of(table, slice)
-
-
-def _difference(chosen: Selection, confidence: float) -> Interval:
-    return paired_difference(
-        chosen.teacher, chosen.student, clusters=chosen.clusters, confidence=confidence
-    )

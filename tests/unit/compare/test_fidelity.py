@@ -57,6 +57,17 @@ def test_divergences_by_hand() -> None:
     assert whole.agreement.estimate == 1
 
 
+def test_nothing_bounds_a_divergence_in_nats() -> None:
+    """A copy of the teacher: JS lies between 0 and 1 bit, KL may be anything on other samples."""
+    same = [[0.9, 0.1], [0.5, 0.5]] * 10
+    whole = fidelity(selection(same, same, [0, 1] * 10), confidence=0.95)[0]
+    assert whole.kl is not None
+    assert whole.js is not None
+    assert (whole.kl.estimate, whole.kl.low, whole.kl.high) == (0, None, None)
+    assert whole.js.high is not None
+    assert 0 < whole.js.high < 1
+
+
 def test_an_infinite_divergence_is_counted_and_not_averaged() -> None:
     """The student gives 0 to what the teacher holds possible; Jensen-Shannon stays finite."""
     chosen = selection([[0.5, 0.5]] * 3, [[1.0, 0.0], [0.5, 0.5], [0.4, 0.6]], [0, 0, 0])
