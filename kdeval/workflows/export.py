@@ -68,8 +68,7 @@ def export_answers(
     left_out = dict(_left_out(manifest.suites, entry, text=text))
     suites = {suite.name: suite for suite in manifest.suites if suite.name not in left_out}
     if not suites:
-        told = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-        raise UsageError(f"{run}: nothing can be replayed from a file: {told}")
+        raise UsageError(f"{run}: nothing can be replayed from a file: {_by_reason(left_out)}")
     answers = _Answers(opened, entry, suites, text=text)
     header = ExportHeader(
         model={"name": entry.name, "type": entry.type, "fingerprint": entry.fingerprint}
@@ -111,9 +110,17 @@ def _left_out(
         if suite.benchmark is None:
             continue
         if suite.benchmark.settings.get("apply_chat_template") and entry.type == "causal_lm":
-            yield suite.name, "its prompts take the model's own chat template: share a --cache"
+            yield suite.name, "prompts take the model's own chat template: share a --cache"
         elif suite.kind == "generation" and not text:
             yield suite.name, "lm-eval marks texts anew: export it with them"
+
+
+def _by_reason(left_out: Mapping[str, str]) -> str:
+    named = {
+        reason: ", ".join(name for name, why in left_out.items() if why == reason)
+        for reason in dict.fromkeys(left_out.values())
+    }
+    return "; ".join(f"{names}: {reason}" for reason, names in named.items())
 
 
 def _snippet(run: RunDirectory, entry: ModelEntry, out: Path) -> str:
