@@ -13,6 +13,7 @@ from kdeval.errors import ConfigError
 from kdeval.gate.decide import judge
 from kdeval.gate.decision import GateDecision
 from kdeval.gate.policy import GatePolicy, load_policy
+from kdeval.records import Metric
 from kdeval.stats import one_sided
 from kdeval.store.run_directory import RunDirectory
 
@@ -62,6 +63,28 @@ def test_verdicts(tmp_path: Path, every: int, n: int, verdict: str) -> None:
     assert result.estimate == pytest.approx(1 / 50 - 1 / every)
     assert "against the benchmark exam" in result.evidence
     assert result.n == n
+
+
+@pytest.mark.parametrize(("high", "verdict"), [(1.0, "pass"), (None, "inconclusive")])
+def test_scores_without_a_limit_bound_no_gap(
+    tmp_path: Path, high: float | None, verdict: str
+) -> None:
+    """All alike and between 0 and 1, but what was not seen may lie anywhere."""
+    scores = [0.4] * 500
+    suites = [
+        SuiteScores(name=name, teacher=scores, students={"small": scores})
+        for name in ("exam", "traffic")
+    ]
+    parts = RunParts(metric=Metric(name="exact", low=0.0, high=high))
+    run = write_run(tmp_path / "run", suites, parts)
+    entries = tuple(
+        replace(suite, role=role)
+        for suite, role in zip(run.manifest.suites, ("benchmark", "production"), strict=True)
+    )
+    run = RunDirectory(run.path, replace(run.manifest, suites=entries))
+    decision = judged(run, policy())
+    assert decision.verdict == verdict
+    assert (decision.rules[0].bound is None) == (high is None)
 
 
 def test_the_bound_is_that_of_the_report_at_the_rules_level(tmp_path: Path) -> None:
