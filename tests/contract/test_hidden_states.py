@@ -21,6 +21,7 @@ from kdeval.models.protocols import Request
 from kdeval.models.sequence_classifier import SequenceClassifier
 from kdeval.models.white_box import HiddenStates, SampleAttention, SampleStates
 from kdeval.records import Image
+from tests.contract.architectures import TURNING, random_model
 from tests.contract.causal_models import (
     PROMPTS,
     asking,
@@ -83,6 +84,23 @@ def test_what_else_is_in_a_batch_changes_nothing(pair: Any, tokens: Any) -> None
         for first, second in zip(alone.vectors, together.vectors, strict=True):
             assert first.dtype == np.float32
             close(first, second)
+
+
+def test_a_longer_text_turns_no_positions_of_shorter_ones(tmp_path: Path) -> None:
+    """Phi 3 reads texts beyond a length with other rotary positions, the whole batch of them."""
+    random_model("phi3", **TURNING, vocab_size=512).save_pretrained(tmp_path)
+    save_tokenizer(tmp_path)
+    requests = [asking(index, "one two three " * count) for index, count in enumerate((2, 12, 20))]
+    together = build(tmp_path).hidden_states(requests, tokens="last")
+    assert [states.tokens > 40 for states in together if isinstance(states, SampleStates)] == [
+        False, False, True,
+    ]  # fmt: skip
+    for request, found in zip(requests, together, strict=True):
+        [alone] = build(tmp_path).hidden_states([request], tokens="last")
+        assert isinstance(alone, SampleStates)
+        assert isinstance(found, SampleStates)
+        for layer, expected in zip(found.vectors, alone.vectors, strict=True):
+            close(layer, expected)
 
 
 def test_the_first_token_of_one_that_reads_one_way_is_no_part_of_the_mean(tmp_path: Path) -> None:

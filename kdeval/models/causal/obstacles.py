@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-__all__ = ["numbers_its_positions", "obstacle", "rotary_switch"]
+from kdeval.models.rotary_positions import rotary_switch
+
+__all__ = ["numbers_its_positions", "obstacle"]
 
 _NEEDED = ("attention_mask", "position_ids", "past_key_values", "logits_to_keep")
 
@@ -46,24 +48,6 @@ def numbers_its_positions(model: Any) -> bool:
         name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
         for name, module in model.named_modules()
     )
-
-
-def rotary_switch(model: Any) -> int | None:
-    """Tokens beyond which all rotary positions of a text are others; None: they never change.
-
-    Only of "longrope" (Phi 3 and later): keys of a shorter text, and a shorter text of the same
-    batch, would be turned for the longer one.
-    """
-    config = model.config.get_text_config()
-    settings = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None)
-    for item in (settings or {}, *(settings or {}).values()):
-        if isinstance(item, dict) and item.get("rope_type", item.get("type")) == "longrope":
-            named = item.get("original_max_position_embeddings")
-            found: int = named or getattr(
-                config, "original_max_position_embeddings", config.max_position_embeddings
-            )
-            return found
-    return None
 
 
 def _window(config: Any, layers: set[str]) -> int | None:

@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 
-from kdeval.models.causal.obstacles import numbers_its_positions, rotary_switch
+from kdeval.models.causal.obstacles import numbers_its_positions
 from kdeval.models.causal.token_choice import TokenChoice
 from kdeval.models.causal.writing import Job, Written
+from kdeval.models.rotary_positions import rotary_switch
 from kdeval.models.torch_hardware import HalvingBatches
 
 __all__ = ["PaddedWriter", "padded_left"]

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from kdeval.models.causal.obstacles import rotary_switch
 from kdeval.models.causal.prompts import Split
+from kdeval.models.rotary_positions import rotary_switch
 from kdeval.models.torch_hardware import HalvingBatches
 
 __all__ = ["ContinuationScore", "score_continuations"]

@@ -10,9 +10,9 @@ import torch
 
 from kdeval.models.causal.fitting import TooLong, fit_splits
 from kdeval.models.causal.loaded import LoadedModel
-from kdeval.models.causal.obstacles import rotary_switch
 from kdeval.models.causal.prompts import Split
 from kdeval.models.protocols import Request
+from kdeval.models.rotary_positions import rotary_switch
 
 __all__ = ["answer_split", "forced_logits"]
 

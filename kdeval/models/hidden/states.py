@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kdeval.models.hidden.network import Network, Reading
 from kdeval.models.protocols import Request
+from kdeval.models.rotary_positions import rotary_switch
 from kdeval.models.white_box import Pooling, SampleStates
 
 __all__ = ["pooled_states"]
@@ -47,25 +48,29 @@ def pooled_states(
 
 
 def _chunks(network: Network, readings: dict[int, Reading]) -> list[list[int]]:
-    """Samples of similar length together, few enough that their states fit."""
+    """Samples of similar length together that are read alike, few enough that their states fit."""
     order = sorted(readings, key=lambda index: (-readings[index].length, index))
     config = network.body.config.get_text_config()
     layers = getattr(config, "num_hidden_layers", None) or 32
     width = getattr(config, "hidden_size", None) or 1024
+    switch = rotary_switch(network.body)
     chunks: list[list[int]] = []
     while order:
         each = 4 * width * (layers + 1) * max(readings[order[0]].length, 1)
         size = max(1, min(network.batches.limit, _MOST_BYTES // each))
-        shape = _shape(readings[order[0]])
-        chunk = [index for index in order[:size] if _shape(readings[index]) == shape]
+        way = _way(readings[order[0]], switch)
+        chunk = [index for index in order[:size] if _way(readings[index], switch) == way]
         chunks.append(chunk)
         taken = set(chunk)
         order = [index for index in order if index not in taken]
     return chunks
 
 
-def _shape(reading: Reading) -> Any:
-    return None if reading.pixels is None else tuple(reading.pixels.shape)
+def _way(reading: Reading, switch: int | None) -> Any:
+    """What samples of a batch must have in common."""
+    if reading.pixels is not None:
+        return tuple(reading.pixels.shape)
+    return switch is not None and reading.length > switch
 
 
 def _forward(
