@@ -154,7 +154,8 @@ def _details(
     confidence: float,
     seed: int,
 ) -> ConfidenceDetails:
-    rng = np.random.default_rng([seed, 17])
+    # The null of the ECE is drawn as for the cells: one figure has one value in a report.
+    nulls, rng = np.random.default_rng(seed), np.random.default_rng([seed, 17])
     p, right, rows = told.confidence, told.right, told.rows
     codes = None if chosen.clusters is None else chosen.clusters[rows]
     fitting = fitting_half(chosen.ids[rows] if codes is None else codes, seed)
@@ -164,7 +165,7 @@ def _details(
     return ConfidenceDetails(
         source=told.source,
         without=chosen.n - len(rows),
-        figures=confidence_figures(p, right, rng) if probability else ranking_figures(p, right),
+        figures=confidence_figures(p, right, nulls) if probability else ranking_figures(p, right),
         auroc=confidence_auroc(p, right, clusters=codes, confidence=confidence),
         proper=proper_figures(logs, labels, rng) if probability else None,
         parts=brier_parts(logs, labels) if probability else None,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kdeval.compare.calibration import compare_calibration
 from kdeval.compare.calibration_details import CalibrationDetails, calibration_details
 from kdeval.compare.halves import fitting_half
 from kdeval.compare.reliability import reliability
@@ -84,6 +85,19 @@ def test_probabilities_of_both(write_run: WriteRun) -> None:
     )
     assert other.temperature.steps[3].temperature == other.distilled_at == 2.5
     assert [item.asked for item in found.student.kept] == [0.8, 0.9, 0.95]
+
+
+@pytest.mark.parametrize("n", [90, 1500])
+def test_a_suite_has_one_ece_and_one_null_of_it(write_run: WriteRun, n: int) -> None:
+    """The cell's, in tables of slices, and the details', beside other figures, are the same."""
+    run = write_run(probable(np.random.default_rng(3), n))
+    found = details(run)
+    table = load_pairs(run)["student", "x", "label"]
+    cell = compare_calibration(selection_of(table), kind="classification", confidence=0.95, seed=0)
+    for side in ("teacher", "student"):
+        one, other = getattr(cell, side), getattr(found, side).figures.ece_equal_mass
+        assert one.ece == pytest.approx(other.estimate, abs=1e-12)
+        assert (one.ece_null, one.ece_p_value) == (other.expected, other.p_value)
 
 
 def test_few_probabilities_get_a_temperature_of_all_classes(write_run: WriteRun) -> None:
@@ -216,7 +230,7 @@ def test_figures_are_those_of_the_statistics(write_run: WriteRun) -> None:
     y = np.array([row["ref"] == "yes" for row in rows])
     sure, right = np.maximum(p, 1 - p), (p > 0.5) == y
     rng = np.random.default_rng([0, 17])
-    expected = confidence_figures(sure, right, rng)
+    expected = confidence_figures(sure, right, np.random.default_rng(0))
     for name in ("ece_equal_mass", "debiased_l2", "smooth_ece", "ks", "aurc"):
         one, other = getattr(found.figures, name), getattr(expected, name)
         assert one.estimate == pytest.approx(other.estimate)
