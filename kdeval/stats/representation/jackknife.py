@@ -19,7 +19,7 @@ from kdeval.stats.critical import t_critical
 from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.moments import FloatArray, IntArray
 
-__all__ = ["GROUPS", "Scale", "differs", "jackknife", "sample_groups"]
+__all__ = ["FISHER", "GROUPS", "Scale", "differs", "jackknife", "sample_groups"]
 
 GROUPS = 25
 """Parts of the samples, each left out once; fewer where there are fewer samples or clusters."""
@@ -28,7 +28,17 @@ _LEAST_GROUPS = 5
 _SAME = 1e-9
 _METHOD = "grouped jackknife t"
 
+_NEARLY_ONE = 1 - 1e-12
+
 Scale = Callable[[float], float]
+
+
+def _fisher(value: float) -> float:
+    return math.atanh(min(_NEARLY_ONE, max(-_NEARLY_ONE, value)))
+
+
+FISHER: tuple[Scale, Scale] = (_fisher, math.tanh)
+"""The scale on which correlations are nearly normal, and back."""
 
 
 def sample_groups(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from kdeval.stats.interval import Interval, check_confidence
 from kdeval.stats.moments import FloatArray, IntArray, as_clusters
 from kdeval.stats.representation.cka import LEAST_SAMPLES, unit_upper
-from kdeval.stats.representation.jackknife import differs, jackknife, sample_groups
+from kdeval.stats.representation.jackknife import FISHER, differs, jackknife, sample_groups
 from kdeval.stats.representation.mapping import ordered_mapping
 
 __all__ = ["SHUFFLES", "LayerMatch", "LayerSimilarity", "layer_similarity"]
@@ -22,7 +22,6 @@ SHUFFLES = 19
 """The highest of 19 is exceeded by another shuffle with probability 1/20 = 5 %."""
 
 _BLOCK_BYTES = 64_000_000
-_NEARLY_ONE = 1 - 1e-12
 
 Grams = Mapping[int, FloatArray]
 """A layer's number to its Gram matrix, in order; it may be read from disk each time."""
@@ -178,7 +177,7 @@ class _Found:
     def interval(self, estimate: float, without: FloatArray) -> Interval:
         return jackknife(
             estimate, without.tolist(), n=self.n, clusters=self.clusters,
-            confidence=self.confidence, scale=(_fisher, math.tanh), limits=(-1.0, 1.0),
+            confidence=self.confidence, scale=FISHER, limits=(-1.0, 1.0),
         )  # fmt: skip
 
 
@@ -208,7 +207,3 @@ def _matches(found: _Found) -> tuple[tuple[LayerMatch, ...], Interval]:
         float(found.whole[rows, mapping].mean()), found.without[:, rows, mapping].mean(axis=1)
     )
     return tuple(matches), mean
-
-
-def _fisher(value: float) -> float:
-    return math.atanh(min(_NEARLY_ONE, max(-_NEARLY_ONE, value)))

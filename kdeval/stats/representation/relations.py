@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from kdeval.stats.interval import Interval, check_confidence, unknown
 from kdeval.stats.moments import FloatArray, IntArray, as_clusters
-from kdeval.stats.representation.jackknife import jackknife, sample_groups
+from kdeval.stats.representation.jackknife import FISHER, Scale, jackknife, sample_groups
 
 __all__ = ["MOST_FOR_ANGLES", "Relation", "RelationSimilarity", "relation_similarity"]
 
@@ -29,7 +29,6 @@ MOST_FOR_ANGLES = 64
 
 _LEAST = 5
 _ZERO = 1e-12
-_NEARLY_ONE = 1 - 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +116,7 @@ class _Asked:
             n=n,
             correlation=self._interval(
                 whole[0], [item[0] for item in known],
-                scale=(_fisher, math.tanh), limits=(-1.0, 1.0),
+                scale=FISHER, limits=(-1.0, 1.0),
             ),
             loss=self._interval(
                 whole[1], [item[1] for item in known], scale=(_log, math.exp),
@@ -130,7 +129,7 @@ class _Asked:
         estimate: float,
         without: list[float],
         *,
-        scale: tuple[Callable[[float], float], Callable[[float], float]],
+        scale: tuple[Scale, Scale],
         limits: tuple[float, float],
     ) -> Interval:
         return jackknife(
@@ -181,10 +180,6 @@ def _angles(gram: FloatArray) -> FloatArray:
         cosine = around / (distance[:, [j]] * distance[[j], :])
         found[j] = cosine[first, last]
     return found.ravel()
-
-
-def _fisher(value: float) -> float:
-    return math.atanh(min(_NEARLY_ONE, max(-_NEARLY_ONE, value)))
 
 
 def _log(value: float) -> float:
