@@ -59,6 +59,9 @@ def _figure_rows(found: CalibrationDetails) -> Iterator[list[str]]:
         share = number(item.asked, "percent", 0)
         kept = [UNKNOWN if side is None else text(kept_words(side.kept[index])) for side in sides]
         yield [f"right, {share} kept", *kept]
+    ends = [UNKNOWN if side is None else interval_text(side.auroc, "percent") for side in sides]
+    if ends != [UNKNOWN, UNKNOWN]:
+        yield ["AUROC, interval", *ends]
 
 
 def _beside(name: str, side: ConfidenceDetails | None) -> str:

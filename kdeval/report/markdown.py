@@ -72,7 +72,7 @@ def _overall_blocks(student: Comparison, level: str) -> Iterator[Block]:
     found = student.overall
     if found is None:
         return
-    rows = [[text(label), figure] for label, figure in overall_rows(found)]
+    rows = [[text(row.label), row.text] for row in overall_rows(found)]
     yield table(["", "figure"], rows, title=f"{overall_title(found)}, intervals at {level}")
     notes = [f"- {text(note)}" for note in overall_notes(found)]
     if notes:

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from kdeval.compare.figures.overall import Overall
-from kdeval.report.numbers import counted, interval_text
+from kdeval.gate.quantity import Unit
+from kdeval.report.numbers import interval_text
+from kdeval.stats.interval import Interval
 
-__all__ = ["overall_notes", "overall_rows", "overall_title"]
+__all__ = ["OverallRow", "overall_notes", "overall_rows", "overall_title"]
 
 _SHOWN = 6
 
 
+class OverallRow(NamedTuple):
+    """One figure of the averages."""
+
+    label: str
+    interval: Interval
+    unit: Unit
+
+    @property
+    def text(self) -> str:
+        """The figure with its interval."""
+        return interval_text(self.interval, self.unit)
+
+
 def overall_title(found: Overall) -> str:
     """What was averaged."""
-    return f"All {counted(len(found.tasks), 'task')}, each counted once"
+    tasks = len(found.tasks)
+    return f"{'Both tasks' if tasks == 2 else f'All {tasks:,} tasks'}, each counted once"
 
 
-def overall_rows(found: Overall) -> tuple[tuple[str, str], ...]:
-    """Each figure with its interval: teacher, student, difference, retention, worst task."""
+def overall_rows(found: Overall) -> tuple[OverallRow, ...]:
+    """Teacher, student, difference, retention, worst task."""
     rows = [
-        ("teacher, mean over tasks", interval_text(found.teacher_score, "percent")),
-        ("student, mean over tasks", interval_text(found.student_score, "percent")),
-        ("macro difference", interval_text(found.difference, "points")),
-        ("macro retention", interval_text(found.retention, "percent")),
+        OverallRow("teacher, mean over tasks", found.teacher_score, "percent"),
+        OverallRow("student, mean over tasks", found.student_score, "percent"),
+        OverallRow("macro difference", found.difference, "points"),
+        OverallRow("macro retention", found.retention, "percent"),
     ]
     if found.worst is not None and found.worst_task is not None:
         label = f"retention of the worst task, {found.worst_task}"
-        rows.append((label, interval_text(found.worst, "percent")))
+        rows.append(OverallRow(label, found.worst, "percent"))
     return tuple(rows)
 
 

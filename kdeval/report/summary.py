@@ -82,10 +82,14 @@ def _overall(student: Comparison) -> Iterator[Text]:
     found = student.overall
     if found is None:
         return
-    line = f"macro retention over {counted(len(found.tasks), 'task')}: "
+    line = f"macro retention, of the means over {counted(len(found.tasks), 'task')}: "
     line += interval_text(found.retention, "percent")
     if found.worst is not None and found.worst_task is not None:
-        line += f"; worst task {found.worst_task}: {interval_text(found.worst, 'percent')}"
+        worst = "worst task"
+        if found.at_chance:
+            judged = len(found.tasks) - len(found.at_chance)
+            worst = f"worst of the {counted(judged, 'task')} with a retention of its own,"
+        line += f"; {worst} {found.worst_task}: {interval_text(found.worst, 'percent')}"
     yield _text(line)
 
 

@@ -139,7 +139,7 @@ def _overall(student: Comparison, level: str) -> Iterator[RenderableType]:
         return
     yield Text()
     yield _text(f"{overall_title(found)}, intervals at {level}")
-    yield from (_text(f"{label}: {figure}") for label, figure in overall_rows(found))
+    yield from (_text(f"{row.label}: {row.text}") for row in overall_rows(found))
     yield from (_text(note, style="yellow") for note in overall_notes(found))
 
 

@@ -38,8 +38,10 @@ from kdeval.report.html.previous import PreviousView, previous_view
 from kdeval.report.html.related import related_views
 from kdeval.report.html.router import router_view
 from kdeval.report.html.scores import (
+    AveragesView,
     FlipView,
     ScoreRow,
+    averages_view,
     flip_views,
     score_rows,
 )
@@ -68,6 +70,7 @@ class StudentView:
     comparison: Comparison
     verdict: VerdictView
     headlines: tuple[Headline, ...]
+    averages: AveragesView | None
     rows: tuple[ScoreRow, ...]
     forests: tuple[ForestView, ...]
     forests_left_out: int
@@ -126,6 +129,7 @@ def _student(document: ReportDocument, student: Comparison, index: int) -> Stude
         comparison=student,
         verdict=verdict_view(document, student),
         headlines=headlines(document, student),
+        averages=averages_view(student),
         rows=score_rows(document, student),
         forests=forest_views(student, name=name, metrics=document.metrics),
         forests_left_out=forests_left_out(student),

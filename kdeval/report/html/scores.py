@@ -17,17 +17,43 @@ from kdeval.report.numbers import (
     p_value_text,
     score_unit,
 )
+from kdeval.report.overall import overall_notes, overall_rows, overall_title
 from kdeval.report.plain_text import one_line
 from kdeval.stats.means.flips import FlipTable
 
 __all__ = [
+    "AveragesView",
     "CalibrationRow",
     "FlipView",
     "ScoreRow",
+    "averages_view",
     "calibration_rows",
     "flip_views",
     "score_rows",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AveragesView:
+    """The averages over all tasks: each figure after what it is of."""
+
+    title: str
+    rows: tuple[tuple[str, Figure], ...]
+    notes: tuple[str, ...]
+
+
+def averages_view(student: Comparison) -> AveragesView | None:
+    """None where the run has fewer than two tasks to average."""
+    found = student.overall
+    if found is None:
+        return None
+    return AveragesView(
+        title=overall_title(found),
+        rows=tuple(
+            (one_line(row.label), measured(row.interval, row.unit)) for row in overall_rows(found)
+        ),
+        notes=tuple(overall_notes(found)),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from kdeval.report.html.charts.risk_coverage import risk_coverage_chart
 from kdeval.report.html.charts.temperatures import temperature_chart
 from kdeval.report.html.page import report_html
 from kdeval.report.markdown import report_markdown
+from kdeval.report.numbers import interval_text
 from kdeval.report.strict_json import json_text
 from kdeval.report.terminal import report_renderables
 from kdeval.stats import (
@@ -126,6 +127,11 @@ def test_the_other_renderings_say_it_shorter(document: ReportDocument) -> None:
     figure = document.details[0].suites[0].calibration.student.figures.smooth_ece
     assert f"{figure.estimate:.3f} ({figure.expected:.3f} " in markdown
     assert "| right, 80 % kept |" in markdown
+    calibration = document.details[0].suites[0].calibration
+    both = [interval_text(getattr(calibration, side).auroc, "percent")
+            for side in ("teacher", "student")]  # fmt: skip
+    assert f"| AUROC, interval | {both[0]} | {both[1]} |" in markdown
+    assert all("[" in item for item in both)
     assert "calibrated by Platt" in markdown
     console = Console(width=80, record=True, file=StringIO())
     for part in report_renderables(document):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,8 +18,9 @@ from kdeval.report.gate_markdown import gate_markdown
 from kdeval.report.html.page import report_html
 from kdeval.report.ledger import document_ledger, ledger_rows, ledger_summary
 from kdeval.report.markdown import report_markdown
-from kdeval.report.overall import overall_notes
+from kdeval.report.overall import overall_notes, overall_rows, overall_title
 from kdeval.report.strict_json import json_text
+from kdeval.report.summary import summary_renderables
 from kdeval.report.terminal import gate_renderables, report_renderables
 from kdeval.stats.interval import Interval
 
@@ -116,11 +118,25 @@ def test_every_rendering_of_a_report_has_both(
     assert "retention &lt;b&gt;of&lt;/b&gt; exact" in html
     assert "macro retention" in html
     assert "&lt;i&gt;ratings&lt;/i&gt;" in html
+    assert "<h3>All 3 tasks, each counted once</h3>" in html
+    for row in overall_rows(overall):
+        figure, _, ends = row.text.partition(" [")
+        cell = f'>{figure} <span class="ends">[{ends}</span></td>'
+        assert re.search(f'<th scope="row">{row.label}</th>.*{re.escape(cell)}', html)
+        assert f"| {row.label} | {row.text} |" in markdown
     assert "Error ledger." in markdown
     assert "| macro retention | 97.8 % [95.8, 99.8] |" in markdown
     assert "| retention of the worst task, b | 96.1 % [94.1, 98.1] |" in markdown
     shown = terminal(report_renderables(document))
     assert "All 3 tasks, each counted once" in shown
+    brief = terminal(summary_renderables(document))
+    assert "macro retention, of the means over 3 tasks: 97.8 % [95.8, 99.8]" in brief
+    assert "worst of the 2 tasks with a retention of its own, b: 96.1 % [94.1, 98.1]" in brief
+    two = replace(overall, tasks=overall.tasks[:2], at_chance=())
+    assert overall_title(two) == "Both tasks, each counted once"
+    document = replace(document, students=(replace(student, overall=two),))
+    brief = terminal(summary_renderables(document))
+    assert "over 2 tasks: 97.8 % [95.8, 99.8]; worst task b: 96.1 % [94.1, 98.1]" in brief
     assert "macro difference: -2.0 points [-4.0, +0.0]" in shown
     assert "not clearly above chance on c" in shown
     assert '"false_pass": 0.05' in json_text(document)

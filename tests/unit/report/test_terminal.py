@@ -58,6 +58,21 @@ def test_hostile_names_do_not_reach_the_terminal(
     assert "[bold red]x[/]" in text.replace("\n", "") or width == 40
 
 
+def test_retention_above_chance_has_its_interval_everywhere(
+    make_document: Callable[..., ReportDocument],
+    make_comparison: Callable[..., Any],
+    make_cell: Callable[..., Any],
+) -> None:
+    cell = make_cell()
+    cell = make_cell(retention_above_chance=replace(cell.retention, estimate=0.75, low=0.5, high=1))
+    document = make_document(compared=make_comparison(cell))
+    figure = "75.0 % [50.0, 100.0]"
+    assert f"retention above chance (50.0 %): {figure}" in shown(report_renderables(document))
+    assert f"| {figure} |" in report_markdown(document)
+    page = report_html(document).replace("\u00a0", " ")
+    assert f'<div class="ends">above chance {figure}</div>' in page
+
+
 def test_many_slices_show_the_worst(
     make_document: Callable[..., ReportDocument],
     make_cell: Callable[..., Any],
