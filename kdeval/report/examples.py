@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,7 +17,16 @@ from kdeval.store.offers import Offer, read_offers
 from kdeval.store.run_directory import RunDirectory
 from kdeval.store.tool_definitions import tool_signature
 
-__all__ = ["KINDS", "TEXT_LIMIT", "Example", "ExampleText", "Examples", "Kind", "examples_of"]
+__all__ = [
+    "KINDS",
+    "TEXT_LIMIT",
+    "Example",
+    "ExampleText",
+    "Examples",
+    "Kind",
+    "MetricCounts",
+    "examples_of",
+]
 
 TEXT_LIMIT = 4_000
 """Characters kept of each text in a report; the run directory holds it whole."""
@@ -72,40 +82,40 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examples:
-    """The examples of one student: lost ones first, in the order of the suites.
+class MetricCounts:
+    """Samples of each kind by one metric, over the suites that have it.
+
+    A suite of two metrics has each sample twice, perhaps lost by one and gained by the other: the
+    counts of different metrics are not added up.
 
     Attributes:
-        lost: how many there are in all, over all suites and metrics.
-        gained: the same.
-        both_right: the same.
-        both_wrong: the same.
-        lost_left_out: how many of them are not among the items.
-        gained_left_out: the same.
-        both_right_left_out: the same.
-        both_wrong_left_out: the same.
+        left_out: kind to how many of it are not among the items.
     """
 
-    student: str
-    items: tuple[Example, ...]
+    metric: str
     lost: int
     gained: int
     both_right: int
     both_wrong: int
-    lost_left_out: int
-    gained_left_out: int
-    both_right_left_out: int
-    both_wrong_left_out: int
+    left_out: Mapping[Kind, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """The examples of one student: lost ones first, in the order of the suites.
+
+    Attributes:
+        counts: how many there are in all, an entry a metric, in the order of the suites.
+    """
+
+    student: str
+    items: tuple[Example, ...]
+    counts: tuple[MetricCounts, ...]
 
     @property
-    def left_out(self) -> Mapping[Kind, int]:
-        """Kind to how many of it are not among the items."""
-        return {
-            "lost": self.lost_left_out,
-            "gained": self.gained_left_out,
-            "both_right": self.both_right_left_out,
-            "both_wrong": self.both_wrong_left_out,
-        }
+    def flips(self) -> tuple[MetricCounts, ...]:
+        """Of the metrics by which some sample was lost or gained."""
+        return tuple(item for item in self.counts if item.lost or item.gained)
 
 
 def examples_of(
@@ -135,8 +145,16 @@ def examples_of(
         for student in students
         for kind in KINDS
     }
-    samples = _samples(run, [rows for rows, _ in chosen.values()], include_text)
-    return tuple(_student(student, chosen, samples) for student in students)
+    samples = _samples(run, list(chosen.values()), include_text)
+    return tuple(
+        _student(
+            student,
+            {kind: chosen[student, kind] for kind in KINDS},
+            _counted(pairs.assign(kind=kinds)[pairs["student"] == student]),
+            samples,
+        )
+        for student in students
+    )
 
 
 def _shown_by_another(pairs: pd.DataFrame, run: RunDirectory) -> pd.Series[bool]:
@@ -171,13 +189,21 @@ def _kinds(pairs: pd.DataFrame, run: RunDirectory) -> pd.Series[str]:
     return kinds
 
 
-def _draw(rows: pd.DataFrame, limit: int, run: RunDirectory, kind: str) -> tuple[pd.DataFrame, int]:
-    """The rows drawn, in their order, and how many there were."""
+def _draw(rows: pd.DataFrame, limit: int, run: RunDirectory, kind: str) -> pd.DataFrame:
+    """The rows drawn, in their order."""
     rng = np.random.default_rng([run.manifest.header.seed, len(kind)])
     shuffled = rows.iloc[rng.permutation(len(rows))]
     turn = shuffled.groupby(_KEYS, sort=False, observed=True).cumcount()
     kept = turn.sort_values(kind="stable").index[:limit]
-    return rows.loc[rows.index.isin(kept)], len(rows)
+    return rows.loc[rows.index.isin(kept)]
+
+
+def _counted(pairs: pd.DataFrame) -> Mapping[str, Counter[str]]:
+    """Metric to how many of its pairs are of each kind."""
+    counts: dict[str, Counter[str]] = {}
+    for metric, kind in zip(pairs["metric"].astype(str), pairs["kind"], strict=True):
+        counts.setdefault(metric, Counter())[kind] += 1
+    return counts
 
 
 def _samples(
@@ -208,16 +234,31 @@ def _samples(
 
 def _student(
     student: str,
-    chosen: Mapping[tuple[str, Kind], tuple[pd.DataFrame, int]],
+    chosen: Mapping[Kind, pd.DataFrame],
+    counts: Mapping[str, Counter[str]],
     samples: Mapping[tuple[str, str], Mapping[str, Any]],
 ) -> Examples:
-    items: list[Example] = []
-    counts: dict[str, int] = {}
-    for kind in KINDS:
-        rows, n = chosen[student, kind]
-        items += [_example(row, kind, samples) for row in rows.to_dict(orient="records")]
-        counts |= {kind: n, f"{kind}_left_out": n - len(rows)}
-    return Examples(student=student, items=tuple(items), **counts)
+    items = tuple(
+        _example(row, kind, samples)
+        for kind, rows in chosen.items()
+        for row in rows.to_dict(orient="records")
+    )
+    shown = Counter((item.metric, item.kind) for item in items)
+    return Examples(
+        student=student,
+        items=items,
+        counts=tuple(
+            MetricCounts(
+                metric=metric,
+                lost=found["lost"],
+                gained=found["gained"],
+                both_right=found["both_right"],
+                both_wrong=found["both_wrong"],
+                left_out={kind: found[kind] - shown[metric, kind] for kind in KINDS},
+            )
+            for metric, found in counts.items()
+        ),
+    )
 
 
 def _example(

@@ -25,6 +25,7 @@ def gate_markdown(decisions: Sequence[GateDecision], *, limit: int = _SUMMARY_LI
     blocks = [Block(head="## kdeval gate")]
     for decision in decisions:
         blocks.extend(gate_blocks(decision))
+        blocks.extend(Block(head=text(f"{note}.")) for note in decision.notes)
     return compose(blocks, limit=limit)
 
 

@@ -45,6 +45,7 @@ def _suite(root: ET.Element, decision: GateDecision) -> None:
         ("teacher", decision.teacher),
         ("baseline", decision.baseline),
         ("looks", None if decision.looks is None else decision.looks.text),
+        ("notes", "; ".join(decision.notes) or None),
         ("kdeval", decision.header.kdeval),
     ):
         if value is not None:

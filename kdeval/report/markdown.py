@@ -210,21 +210,26 @@ def _ledger_table(ledger: ErrorLedger) -> Block:
 
 
 def _example_blocks(document: ReportDocument, examples: Examples) -> Iterator[Block]:
-    if not examples.lost and not examples.gained:
+    flips = examples.flips
+    if not flips:
         return
-    summary = (
-        f"{text(examples.student)}: {count(examples.lost)} lost, {count(examples.gained)} gained"
+    several = len(examples.counts) > 1
+    told = (
+        (f"by {text(item.metric)} " if several else "")
+        + f"{count(item.lost)} lost, {count(item.gained)} gained"
+        for item in flips
     )
+    summary = f"{text(examples.student)}: {'; '.join(told)}"
     if not document.text_included:
         yield Block(head=f"{summary} (this report is without text)")
         return
     shown = _spread([item for item in examples.items if item.kind == "lost"])
     shown += _spread([item for item in examples.items if item.kind == "gained"])
     drawn = ""
-    if len(shown) < examples.lost + examples.gained:
+    if len(shown) < sum(item.lost + item.gained for item in flips):
         drawn = f"; {count(len(shown))} of them drawn at random"
     header = ["sample", "", "input", "reference", "teacher", "student"]
-    rows = (_example_row(item) for item in shown)
+    rows = (_example_row(item, several=several) for item in shown)
     block = table(header, rows, left=len(header))
     yield Block(
         head=f"<details><summary>{summary}{drawn}</summary>\n\n{block.head}",
@@ -240,11 +245,13 @@ def _spread(items: Sequence[Example]) -> list[Example]:
     return list(items[::step])
 
 
-def _example_row(example: Example) -> list[str]:
+def _example_row(example: Example, *, several: bool) -> list[str]:
+    """A row; of several metrics it names its own, for one sample may have a row by each."""
     place = f"{text(example.suite)} {code(example.sample_id, 80)}"
+    kind = f"{example.kind} by {text(example.metric)}" if several else example.kind
     said = example.text
     if said is None:
-        return [place, example.kind, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
+        return [place, kind, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN]
     asked = [code(said.input, _TEXT)]
     if said.tools is not None:
         names = [line.partition("(")[0] for line in said.tools.splitlines()]
@@ -254,7 +261,7 @@ def _example_row(example: Example) -> list[str]:
     answers = (said.reference, said.teacher_output, said.student_output)
     return [
         place,
-        example.kind,
+        kind,
         "<br>".join(asked),
         *(UNKNOWN if item is None else code(item, _TEXT) for item in answers),
     ]

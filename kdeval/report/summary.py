@@ -147,18 +147,30 @@ def _behaviour(student: Comparison) -> Iterator[Text]:
     """Flips, agreement and calibration, one line a suite, by its first metric that tells them."""
     for suite in student.suites:
         cells = [cell for cell in student.wholes if cell.suite == suite]
-        flips = next((cell.flips for cell in cells if cell.flips is not None), None)
-        agreement = next((cell.agreement for cell in cells if cell.agreement is not None), None)
         calibration = next((cell.calibration for cell in cells if cell.calibration), None)
-        parts = []
-        if flips is not None:
-            parts.append(f"{count(flips.lost)} lost, {count(flips.gained)} gained")
-        if agreement is not None:
-            parts.append(f"same output on {number(agreement.estimate, 'percent')}")
+        parts = [*_flips(cells), *_agreement(cells)]
         if said := _errors(calibration):
             parts.append(f"ECE {said}")
         if parts:
             yield _text(f"{suite}: {'; '.join(parts)}")
+
+
+def _flips(cells: Sequence[Cell]) -> Iterator[str]:
+    """By the first metric that is right or wrong, which is named where the suite has others."""
+    for cell in cells:
+        if cell.flips is not None:
+            by = f" by {cell.metric}" if len(cells) > 1 else ""
+            yield f"{count(cell.flips.lost)} lost, {count(cell.flips.gained)} gained{by}"
+            return
+
+
+def _agreement(cells: Sequence[Cell]) -> Iterator[str]:
+    """By the first metric; named where it matters, since some metrics read another answer."""
+    told = [(cell.metric, cell.agreement) for cell in cells if cell.agreement is not None]
+    if told:
+        (metric, first), *others = told
+        by = f" by {metric}" if any(other != first for _, other in others) else ""
+        yield f"same output on {number(first.estimate, 'percent')}{by}"
 
 
 def _errors(calibration: Calibration | None) -> str:

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from kdeval.report.examples import KINDS, Example, Examples, Kind, shortened
 from kdeval.report.html.differences import Run, marked
-from kdeval.report.numbers import number
+from kdeval.report.numbers import count, number
 from kdeval.report.plain_text import one_line, visible
 
 __all__ = ["KIND_NAMES", "BrowserView", "ExampleView", "browser_view"]
@@ -65,21 +65,18 @@ class BrowserView:
 
     Attributes:
         slices: every slice that some sample shown is of.
-        shown: kind to how many are shown.
-        totals: kind to how many there are in the run.
+        counts: of each metric that has any, in words, how many are shown of how many.
+        shown: kinds of the samples shown.
+        left_out: samples of the run that are not shown; with several metrics, once for each.
     """
 
     items: tuple[ExampleView, ...]
     suites: tuple[str, ...]
     metrics: tuple[str, ...]
     slices: tuple[str, ...]
-    shown: dict[Kind, int]
-    totals: dict[Kind, int]
-
-    @property
-    def left_out(self) -> int:
-        """Samples of the run that are not shown."""
-        return sum(self.totals.values()) - len(self.items)
+    counts: tuple[str, ...]
+    shown: frozenset[Kind]
+    left_out: int
 
 
 def browser_view(examples: Examples, *, budget: int) -> BrowserView:
@@ -99,9 +96,24 @@ def browser_view(examples: Examples, *, budget: int) -> BrowserView:
         suites=tuple(dict.fromkeys(item.suite for item in views)),
         metrics=tuple(dict.fromkeys(item.metric for item in views)),
         slices=tuple(sorted({name for item in views for name in item.slices})),
-        shown={kind: sum(item.kind == kind for item in views) for kind in KINDS},
-        totals={kind: getattr(examples, kind) for kind in KINDS},
+        counts=tuple(_counts(examples, views)),
+        shown=frozenset(item.kind for item in views),
+        left_out=sum(getattr(item, kind) for item in examples.counts for kind in KINDS)
+        - len(views),
     )
+
+
+def _counts(examples: Examples, shown: Sequence[ExampleView]) -> Iterator[str]:
+    """Of each metric: "By acc: 12 of 12 lost, 3 of 40 both right."; one alone is not named."""
+    for found in examples.counts:
+        told = []
+        for kind, name in KIND_NAMES.items():
+            if total := getattr(found, kind):
+                here = sum((item.metric, item.kind) == (found.metric, kind) for item in shown)
+                told.append(f"{count(here)} of {count(total)} {name}")
+        by = f"By {one_line(found.metric)}: " if len(examples.counts) > 1 else ""
+        if told:
+            yield f"{by}{', '.join(told)}."
 
 
 def _in_turn(items: Sequence[Example]) -> Iterator[Example]:

@@ -191,7 +191,8 @@ def _time(student: Comparison) -> Headline:
         label="time ratio, median",
         figure=ratio(found.ratio["p50"]),
         note=f"{seconds_text(own)} against {seconds_text(teacher)} a request, "
-        + ("probed at batch 1" if found.source == "probe" else "as recorded"),
+        + ("probed at batch 1" if found.source == "probe" else "as recorded")
+        + f", n = {found.n:,}",
     )
 
 

@@ -25,11 +25,12 @@ def lost_of(document: ReportDocument) -> list[str]:
 def test_the_examples_are_the_flips(make_document: MakeDocument) -> None:
     """Lost ones first, in the suite's order, with both sides of each."""
     (examples,) = make_document(40).examples
-    assert (examples.lost, examples.gained) == (10, 4)
-    assert (examples.lost_left_out, examples.gained_left_out) == (0, 0)
+    (found,) = examples.counts
+    assert (found.metric, found.lost, found.gained) == ("exact", 10, 4)
+    assert not any(found.left_out.values())
     kinds = [item.kind for item in examples.items]
     assert kinds == ["lost"] * 10 + ["gained"] * 4 + ["both_right"] * 26
-    assert (examples.both_right, examples.both_wrong) == (26, 0)
+    assert (found.both_right, found.both_wrong) == (26, 0)
     first = examples.items[0]
     assert (first.sample_id, first.teacher_score, first.student_score) == ("s0", 1.0, 0.0)
     assert first.slices == {"domain": "news"}
@@ -41,7 +42,8 @@ def test_the_examples_are_drawn_by_seed(make_document: MakeDocument) -> None:
     """Too many: a seeded draw, in order, and the number left out."""
     document = make_document(400, max_examples=20)
     (examples,) = document.examples
-    assert (examples.lost_left_out, examples.gained_left_out) == (80, 20)
+    (found,) = examples.counts
+    assert (found.left_out["lost"], found.left_out["gained"]) == (80, 20)
     drawn = lost_of(document)
     assert len(drawn) == 20
     assert drawn == sorted(drawn, key=lambda name: int(name[1:]))

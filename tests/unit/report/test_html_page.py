@@ -114,7 +114,8 @@ def test_a_large_run_stays_small_and_says_what_is_left_out(make_document: MakeDo
     assert len(page.encode()) < 5_000_000
     (examples,) = document.examples
     shown = page.count('class="sample"')
-    total = examples.lost + examples.gained + examples.both_right + examples.both_wrong
+    (found,) = examples.counts
+    total = found.lost + found.gained + found.both_right + found.both_wrong
     assert 100 < shown < total
     assert f"{total - shown:,} left out" in page
 
