@@ -100,6 +100,7 @@ def _run(
             limit=limit,
             fresh=fresh,
             progress=progress,
+            tell=_announce,
             cluster=cluster,
         )
     for line in done.summary:
@@ -109,6 +110,10 @@ def _run(
             f"{', '.join(done.without_answer)}: not one request was answered; see the reasons above"
         )
     click.echo(f"next: kdeval report {out}")
+
+
+def _announce(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _until_decided(
@@ -151,6 +156,7 @@ def _until_decided(
             baseline=baseline,
             progress=progress,
             tell=tell,
+            announce=_announce,
             cluster=cluster,
         )
     judgement = judge_run(

@@ -248,7 +248,9 @@ class Price(Strict):
 class LatencyProbe(Strict):
     """A closed loop at batch 1 over the suites' own inputs, all models in turn."""
 
-    requests: int = Field(100, ge=8, description="measured requests of each model")
+    requests: int = Field(
+        100, ge=8, description="measured requests of each model; a smaller run's samples once each"
+    )
     warmup: int = Field(4, ge=0, description="requests of each model before measuring")
 
 

@@ -12,17 +12,19 @@ import random
 import time
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kdeval.latency.rounds import KeptRounds
 from kdeval.models.protocols import Model, Request
 from kdeval.records import Timing
 from kdeval.run.executor import ask
 from kdeval.store.fingerprints import value_digest
 
-__all__ = ["probe", "probe_is_current"]
+__all__ = ["ProbePlan", "probe", "probe_is_current", "write_measured"]
 
 _SCHEMA = pa.schema(
     [
@@ -37,24 +39,44 @@ _SCHEMA = pa.schema(
 _SETTINGS = b"kdeval.settings"
 
 
-def probe_is_current(file: Path, settings: Mapping[str, object]) -> bool:
-    """Whether `file` holds measurements of just these models, requests and settings."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePlan:
+    """What is measured.
+
+    Attributes:
+        rounds: measured requests of each model.
+        warmup: rounds before measuring, of each command that measures.
+        seed: of the draw of requests.
+        settings: all that the measurements depend on.
+    """
+
+    rounds: int
+    warmup: int
+    seed: int
+    settings: Mapping[str, object]
+
+    @property
+    def digest(self) -> str:
+        """Of the settings."""
+        return value_digest(self.settings)
+
+
+def probe_is_current(file: Path, plan: ProbePlan) -> bool:
+    """Whether `file` holds all measurements of just that plan."""
     try:
         metadata = pq.read_schema(file).metadata or {}
     except (OSError, pa.ArrowException):
         return False
-    return bool(metadata.get(_SETTINGS) == value_digest(settings).encode())
+    return bool(metadata.get(_SETTINGS) == plan.digest.encode())
 
 
 def probe(
     models: Mapping[str, Model],
     requests: Sequence[Request],
+    plan: ProbePlan,
     *,
-    rounds: int,
-    warmup: int,
-    seed: int,
     file: Path,
-    settings: Mapping[str, object],
+    kept: KeptRounds | None = None,
     progress: Callable[[int, int], None],
 ) -> None:
     """Writes `file` with one row a measurement: round, model, seconds (wall clock).
@@ -67,30 +89,49 @@ def probe(
 
     Args:
         models: name to model, at least one.
-        requests: what may be asked; drawn with `seed`, again from the start when they run out.
-        rounds: measured requests of each model.
-        warmup: rounds before measuring.
-        seed: of the draw.
+        requests: what may be asked; drawn with the plan's seed, again from the start when they run
+            out.
+        plan: what is measured.
         file: where the measurements go, whole or not at all.
-        settings: what `probe_is_current` compares later.
-        progress: called with (done, total).
+        kept: rounds of an earlier command, to go on with, and where each further one is kept;
+            None: all are measured now.
+        progress: called with (done, total) of the rounds that are left.
     """
     drawn = array("q", range(len(requests)))
-    random.Random(seed).shuffle(drawn)
+    random.Random(plan.seed).shuffle(drawn)
     names = list(models)
-    rows: list[dict[str, object]] = []
-    for index in range(-warmup, rounds):
+    rounds = [] if kept is None else list(kept.rounds)
+    first, last = len(rounds), plan.rounds
+    places = (*range(-plan.warmup if first < last else 0, 0), *range(first, last))
+    for done, index in enumerate(places, 1):
         request = requests[drawn[index % len(drawn)]]
         turn = index % len(names)
+        rows: list[Mapping[str, object]] = []
         for name in names[turn:] + names[:turn]:
             measured = _timed(models[name], request)
-            if index >= 0 and measured is not None:
+            if measured is not None:
                 rows.append({"round": index, "model": name, **measured})
-        progress(index + warmup + 1, rounds + warmup)
-    table = pa.Table.from_pylist(rows, schema=_SCHEMA)
-    table = table.replace_schema_metadata({_SETTINGS: value_digest(settings).encode()})
+        if index >= 0:
+            rounds.append(rows)
+            if kept is not None:
+                kept.add(rows)
+        progress(done, len(places))
+    _write(file, rounds, {_SETTINGS: plan.digest.encode()})
+    if kept is not None:
+        kept.forget()
+
+
+def write_measured(file: Path, kept: KeptRounds) -> None:
+    """Writes the rounds of an interrupted probe in the place of all, to be gone on with later."""
+    _write(file, kept.rounds, {})
+
+
+def _write(
+    file: Path, rounds: Sequence[Sequence[Mapping[str, object]]], metadata: Mapping[bytes, bytes]
+) -> None:
+    table = pa.Table.from_pylist([row for rows in rounds for row in rows], schema=_SCHEMA)
     partial = file.with_name(file.name + ".partial")
-    pq.write_table(table, partial)
+    pq.write_table(table.replace_schema_metadata(dict(metadata)), partial)
     partial.replace(file)
 
 

@@ -100,7 +100,7 @@ def ask_missing(
     by_id = bool(getattr(model, "answers_by_id", False))
     places = pending_places(questions, keys, known, by_id=by_id)
     pending = Pending(questions, keys, places)
-    with within_budget(model, store, KeySet(keys if spends(model) else ())):
+    with within_budget([model], store, KeySet(keys if spends(model) else ())):
         errors = _ask_pending(model, pending, store, executor, progress, origin)
     return Answered(
         cached=KeySet(keys.at(np.flatnonzero(known))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
 
@@ -30,19 +30,23 @@ class Spending(Protocol):
 
 
 @contextmanager
-def within_budget(model: Model, store: PredictionStore, asked: Collection[str]) -> Iterator[None]:
-    """Around asking the model: what earlier commands spent counts, and the end is noted.
+def within_budget(
+    models: Iterable[Model], store: PredictionStore, asked: Collection[str]
+) -> Iterator[None]:
+    """Around asking the models: what earlier commands spent counts, and the end is noted.
 
     Args:
-        model: with a budget, or with members that have one; any other spends nothing.
+        models: with a budget, or with members that have one; any other spends nothing.
         store: of the run.
-        asked: keys of all that the model is asked, what is known from before included.
+        asked: keys of all that they are asked, what is known from before included.
 
     Raises:
-        BudgetError: the budget would be passed; with how many requests have no answer yet.
+        BudgetError: a budget would be passed; with how many requests have no answer yet.
     """
-    for budget in _budgets(model):
-        budget.keep_in(store.spending)
+    models = tuple(models)
+    for model in models:
+        for budget in _budgets(model):
+            budget.keep_in(store.spending)
     try:
         yield
     except BudgetError as error:
@@ -53,7 +57,8 @@ def within_budget(model: Model, store: PredictionStore, asked: Collection[str]) 
             "with a higher budget_usd"
         ) from None
     finally:
-        note_spending(model)
+        for model in models:
+            note_spending(model)
 
 
 def note_spending(model: Model) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from kdeval.compare.off_label import off_label_lines
 from kdeval.config.schema import RunConfig
 from kdeval.cost.unused_prices import unused_price_lines
 from kdeval.errors import RunError, UsageError
+from kdeval.latency.rounds import ROUNDS_FILE
 from kdeval.run.asked import Asked
 from kdeval.run.asking import Progress, ask_models
 from kdeval.run.cluster import Cluster, executor_on
@@ -31,7 +32,7 @@ from kdeval.workflows.hidden_states import (
     left_out_lines,
     run_hidden_states,
 )
-from kdeval.workflows.probing import probe_latency
+from kdeval.workflows.probing import AskedRun, probe_latency
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
 __all__ = ["Evaluated", "evaluate", "model_notes", "open_run_directory"]
@@ -45,6 +46,7 @@ _OWN_FILES = (
     "samples.parquet",
     "pairs.parquet",
     "latency.parquet",
+    ROUNDS_FILE,
     "members.parquet",
     LOOKS_FILE,
     TOKENS_FILE,
@@ -124,6 +126,7 @@ def evaluate(
     limit: int | None = None,
     fresh: bool = False,
     progress: Progress = _silent,
+    tell: Callable[[str], None] = lambda line: None,
     cluster: Cluster | None = None,
 ) -> Evaluated:
     """The finished run in `out`; what an earlier call there already asked is not asked again.
@@ -135,6 +138,7 @@ def evaluate(
         limit: at most so many samples a suite, a seeded stratified sample.
         fresh: ask everything again; the old answers are kept until that has succeeded.
         progress: called with (stage, done, total).
+        tell: called with what a latency probe will take, in a line.
         cluster: where models are asked, and released once they were; None: in this process.
             Latency and tokens are always measured in this process.
 
@@ -158,7 +162,11 @@ def evaluate(
         asked = added.asked
         if cluster is not None:
             cluster.release()
-        spared = probe_latency(inputs, asked, store, out, progress, added)
+        probed = AskedRun(
+            inputs=inputs, asked=asked, store=store, out=out, added=added, progress=progress,
+            tell=tell,
+        )  # fmt: skip
+        spared = probe_latency(probed)
         run_token_fidelity(inputs, asked, store, out, progress)
         run_hidden_states(inputs, out, progress)
         write_run(inputs, asked, store, out, added.scored)

@@ -44,7 +44,7 @@ from kdeval.workflows.hidden_states import (
     run_hidden_states,
 )
 from kdeval.workflows.planned_looks import Question, planned_looks
-from kdeval.workflows.probing import probe_latency
+from kdeval.workflows.probing import AskedRun, probe_latency
 from kdeval.workflows.token_fidelity import check_token_fidelity, run_token_fidelity
 
 __all__ = ["LookReport", "UntilDecided", "ask_until_decided"]
@@ -100,6 +100,7 @@ def ask_until_decided(
     progress: Progress = lambda stage, done, total: None,
     cluster: Cluster | None = None,
     tell: Callable[[LookReport], None] = lambda report: None,
+    announce: Callable[[str], None] = lambda line: None,
 ) -> UntilDecided:
     """The run in `out`, asked look by look until every rule has passed or one has failed.
 
@@ -116,6 +117,7 @@ def ask_until_decided(
         baseline: what a `baseline_difference` is measured against.
         progress: called with (stage, done, total).
         tell: called after each look.
+        announce: called with what a latency probe will take, in a line.
         cluster: where models are asked; None: in this process. Latency is measured here.
 
     Raises:
@@ -152,6 +154,7 @@ def ask_until_decided(
             progress=progress,
             cluster=cluster,
             executor=executor_on(cluster, inputs),
+            announce=announce,
             tally=_Tally(
                 asked=dict.fromkeys(inputs.models, 0), now={name: set() for name in inputs.models}
             ),
@@ -177,6 +180,7 @@ class _Asking:
     cluster: Cluster | None
     executor: Executor
     tally: _Tally
+    announce: Callable[[str], None]
     spared: tuple[str, ...] = ()
 
     def run(self, tell: Callable[[LookReport], None]) -> UntilDecided:
@@ -226,7 +230,11 @@ class _Asking:
         if not self.plan.looks.taken:
             if self.cluster is not None:
                 self.cluster.release()
-            self.spared = probe_latency(inputs, asked, self.store, self.out, self.progress)
+            probed = AskedRun(
+                inputs=inputs, asked=asked, store=self.store, out=self.out, progress=self.progress,
+                tell=self.announce,
+            )  # fmt: skip
+            self.spared = probe_latency(probed, whole=True)
         write_run(inputs, asked, self.store, self.out)
         run = RunDirectory.open(self.out)
         dead = [m.name for m in run.manifest.models if m.requests and m.errors == m.requests]
@@ -267,6 +275,7 @@ class _Asking:
                 *model_notes(self.plan.inputs, asked),
                 *off_label_lines(run),
                 *left_out_lines(run),
+                *(note for suite in run.manifest.suites for note in suite.notes),
             ),
             spent=spent_lines(self.plan.inputs.models),
         )

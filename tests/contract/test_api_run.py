@@ -126,16 +126,71 @@ def test_what_is_refused_again_stops_no_run_that_has_answers(
 
 def test_a_probe_costs_money_and_is_asked_for(tmp_path: Path, server: ApiServer) -> None:
     """Without `latency_probe` in the file every sample is asked once, and the summary says why;
-    with it, the probe counts against the budget.
+    with it, the probe counts against the budget, and what that pays for stands.
     """
     done = run(tmp_path, server)
     assert len(server.asked) == SAMPLES
     assert any("latency was not probed of gpt" in line for line in done.summary)
-    with pytest.raises(BudgetError, match=r"\$1\.5000 is spent"):
-        run(tmp_path, server, latency_probe={"requests": 8, "warmup": 0}, budget_usd=1.55)
-    assert len(server.asked) == SAMPLES + 3
-    run(tmp_path, server, latency_probe={"requests": 8, "warmup": 0}, budget_usd=9)
-    assert (tmp_path / "run" / "latency.parquet").exists()
+    for usd, n in ((1.55, 3), (2.15, 9), (9, 11)):
+        done = run(tmp_path, server, latency_probe={"requests": 11, "warmup": 0}, budget_usd=usd)
+        assert len(server.asked) == SAMPLES + n
+        told = [line for line in done.warnings if "latency" in line]
+        assert len(told) == (n < 11)
+        for line in told:
+            assert f"{n} of 11 requests were measured when it ended with gpt: budget_usd" in line
+            assert line.count("the same command goes on") == 1
+        assert (done.run.latencies() is not None) == (n >= 8)
+    found = compare_run(done.run).students[0].latency
+    assert found is not None
+    assert (found.source, found.n) == ("probe", 11)
+
+
+def test_a_probe_that_cannot_begin_withholds_no_answers(tmp_path: Path, server: ApiServer) -> None:
+    """The budget ends with the last answer; what the answers themselves took is there."""
+    write_project(tmp_path, server, budget_usd=1.2, latency_probe=True)
+    config = json.loads((tmp_path / "kdeval.yaml").read_text())
+    config["students"] = [{**config["teacher"], "name": "gpt2", "budget_usd": 9}]
+    config["costs"]["gpt2"] = config["costs"]["gpt"]
+    (tmp_path / "kdeval.yaml").write_text(json.dumps(config))
+    told: list[str] = []
+    done = evaluate(load_config(tmp_path / "kdeval.yaml"), tmp_path / "run", tell=told.append)
+    assert told == [
+        "latency: 16 more requests of each of gpt, gpt2, one at a time; those of gpt, gpt2 cost "
+        "money (`latency_probe: false` leaves them out)"
+    ]
+    (ended,) = (line for line in done.warnings if "latency" in line)
+    assert ended.startswith("latency was not probed: 0 of 12 requests were measured when it ended")
+    assert ended.count("the same command goes on") == 1
+    found = compare_run(done.run).students[0].latency
+    assert found is not None
+    assert found.source == "recorded"
+
+
+def test_a_probe_asks_no_sample_twice(tmp_path: Path, server: ApiServer) -> None:
+    """A run of five samples has a probe of five, and as many to warm up at most."""
+    write_project(tmp_path, server, latency_probe={"requests": 100, "warmup": 9})
+    done = evaluate(load_config(tmp_path / "kdeval.yaml"), tmp_path / "run", limit=5)
+    assert len(server.asked) == 5 + 5 + 5
+    found = compare_run(done.run).students[0].latency
+    assert found is not None
+    assert found.n == 5
+
+
+def test_a_probe_without_a_live_pair_is_told(tmp_path: Path, server: ApiServer) -> None:
+    """A teacher that is recorded cannot be timed beside its student: asked for, it is a warning."""
+    for asked_for in (True, False):
+        write_project(tmp_path, server, **({"latency_probe": True} if asked_for else {}))
+        config = json.loads((tmp_path / "kdeval.yaml").read_text())
+        log = "".join(json.dumps({"id": f"n{i}", "said": "even"}) + "\n" for i in range(SAMPLES))
+        (tmp_path / "log.jsonl").write_text(log)
+        config["students"] = [config["teacher"]]
+        config["teacher"] = {"name": "logged", "type": "recorded", "path": "log.jsonl",
+                             "columns": {"id": "id", "output": "said"}}  # fmt: skip
+        (tmp_path / "kdeval.yaml").write_text(json.dumps(config))
+        done = evaluate(load_config(tmp_path / "kdeval.yaml"), tmp_path / "run")
+        told = [line.partition(":")[2] for line in done.warnings if "latency" in line]
+        assert told == [" the answers of logged are recorded"] * asked_for
+    assert len(server.asked) == SAMPLES
 
 
 def test_a_changed_price_holds_for_known_answers(tmp_path: Path, server: ApiServer) -> None:
