@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kdeval.report.numbers import confidence_text, count, interval_text, number
+from kdeval.report.numbers import confidence_text, count, counted, interval_text, number
 from kdeval.routing.evaluate import RouterEvaluation, TaskRow
 from kdeval.routing.fit import FitSummary
 from kdeval.stats.interval import Interval
@@ -114,7 +114,7 @@ def _rules(result: RouterEvaluation) -> Table:
 
 
 def _tasks(result: RouterEvaluation) -> Table:
-    table = _table("task", "may go to", "n", "to a student", "routed", "teacher", "student")
+    table = _table("taken for", "may go to", "n", "to a student", "routed", "teacher", "student")
     for row in result.tasks:
         table.add_row(
             Text(row.task or "(none: unfamiliar)"),
@@ -144,6 +144,7 @@ def evaluation_remarks(result: RouterEvaluation) -> list[str]:
             else f"{number(result.saving, 'percent')} of its cost."
         ),
         "Reasons: " + ", ".join(f"{reason} {n:,}" for reason, n in result.reasons.items()) + ".",
+        "Taken for: the task that the router recognises in a prompt, whichever its sample is of.",
     ]
     return [*lines, *result.notes]
 
@@ -156,10 +157,12 @@ def _against_teacher(result: RouterEvaluation) -> list[str]:
             "teacher's own, so nothing can get worse or better."
         ]
     return [
-        f"Routed minus always-teacher: {_points(result.difference)} points; "
-        f"{result.lost:,} got worse, {result.gained:,} got better.",
-        f"Rate of getting worse: {interval_text(result.lost_rate, 'percent')}; "
-        f"the promise was at most {number(result.level, 'percent')}.",
+        f"Routed minus always-teacher: {_points(result.difference)} points; of "
+        f"{counted(result.n, 'sample')} {result.lost:,} got worse, {result.gained:,} got better.",
+        "Rate of getting worse, over one random sample of each of "
+        f"{counted(result.lost_rate.n, result.unit)}: "
+        f"{interval_text(result.lost_rate, 'percent')}; "
+        f"the promise was at most {number(result.level, 'percent')} of such.",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from kdeval_router.artefact import RouterArtefact, build_rule
@@ -29,6 +30,8 @@ from kdeval.store.run_directory import RunDirectory
 
 __all__ = ["RouterEvaluation", "TaskRow", "evaluate_router"]
 
+Unit = Literal["cluster", "distinct prompt"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterEvaluation:
@@ -42,9 +45,10 @@ class RouterEvaluation:
         quality: mean score of the routed system, with its interval.
         difference: routed minus always-teacher, paired; exactly 0 where nothing is certified, so
             that all goes to the teacher.
-        lost: negative flips.
+        lost: negative flips, over all samples.
         lost_rate: their rate over one sample a unit; its upper end is one-sided and exact, at
             the guarantee's confidence. Exactly 0 where nothing is certified.
+        unit: what a unit of `lost_rate` is.
         level: the guarantee's largest rate; None when nothing is certified.
         saving: part of always-teacher's cost that was saved; None where costs are unknown.
         curve: what every threshold would do; only the operating point was certified.
@@ -64,6 +68,7 @@ class RouterEvaluation:
     lost: int
     gained: int
     lost_rate: Interval
+    unit: Unit
     level: float | None
     saving: float | None
     baselines: tuple[Baseline, ...]
@@ -197,9 +202,7 @@ def _evaluation(
     student = samples.student_right[np.arange(len(samples)), columns]
     answered = np.where(routed, student, teacher)
     lost, gained = teacher & ~answered, answered & ~teacher
-    clusters = None
-    if samples.clustered:
-        clusters = np.unique(samples.units.astype(str), return_inverse=True)[1]
+    clusters = np.unique(samples.units.astype(str), return_inverse=True)[1]
     drawn = one_per_unit(samples.units, np.random.default_rng([config.splits.seed, 2]))
     return RouterEvaluation(
         router=where[0],
@@ -225,6 +228,7 @@ def _evaluation(
         )
         if config.guarantee.certified
         else _no_difference(len(drawn), config.guarantee.confidence),
+        unit="cluster" if samples.clustered else "distinct prompt",
         level=config.guarantee.level if config.guarantee.certified else None,
         saving=_saving(config, decisions),
         baselines=baselines(teacher, student, routed, samples.tasks),

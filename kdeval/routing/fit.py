@@ -18,6 +18,7 @@ from kdeval.routing.guarantee import FitSettings, certified_guarantee
 from kdeval.routing.ranking import fit_ranking
 from kdeval.routing.samples import RoutingSamples, load_samples
 from kdeval.routing.savings import known_savings
+from kdeval.routing.shared_prompts import shared_prompts_note
 from kdeval.routing.split import SPLITS, SplitName, assign_splits
 from kdeval.routing.suites import choose_suites
 from kdeval.store.run_directory import RunDirectory
@@ -34,7 +35,8 @@ class FitSummary:
         config: what its router.yaml says.
         samples: number of samples in each split.
         unusable: samples in which the teacher or every student has an error or no score.
-        notes: suites of the run that were left out, with the reason.
+        notes: suites of the run that were left out, with the reason; prompts that several tasks
+            share.
     """
 
     path: Path
@@ -77,12 +79,13 @@ def fit_router(
     with threadpool_limits(1):  # the matrices are small: threads would wait for each other
         parts = _learn(run, splits, settings)
     written = _saved(_certify(parts), out)
+    shared = shared_prompts_note(samples)
     return FitSummary(
         path=out,
         config=written.config,
         samples={name: len(splits[name]) for name in SPLITS},
         unusable=samples.unusable,
-        notes=suites.notes,
+        notes=suites.notes if shared is None else (*suites.notes, shared),
     )
 
 

@@ -43,7 +43,7 @@ class RoutingSamples:
         content: the run's content hash of each sample.
         teacher_right, teacher_known: (n,); right is False where it is not known.
         student_right, student_known: (n, students); the same.
-        clustered: some sample has a cluster key.
+        clustered: some suite names clusters of its own.
     """
 
     students: tuple[str, ...]
@@ -103,6 +103,8 @@ def load_samples(
             "run it again with text"
         )
     pairs = _pairs_of(run, metrics, students)
+    by_prompt = {entry.name for entry in run.manifest.suites if entry.distinct_prompts is not None}
+    clusters = asked["cluster"].mask(asked["suite"].astype(str).isin(by_prompt))
     asked = asked.set_index(["suite", "sample_id"])
     teacher, teacher_known = _outcomes(asked, pairs, "teacher", None)
     columns = [_outcomes(asked, pairs, "student", name) for name in students]
@@ -116,13 +118,13 @@ def load_samples(
         texts=texts,
         needs=_needs(asked),
         tasks=asked["task"].astype(str).to_numpy(dtype=object),
-        units=_units(suites, asked["cluster"], texts),
+        units=_units(suites, clusters, texts),
         content=asked["content_hash"].to_numpy(dtype=object),
         teacher_right=teacher,
         teacher_known=teacher_known,
         student_right=np.stack([right for right, _ in columns], axis=1),
         student_known=np.stack([known for _, known in columns], axis=1),
-        clustered=bool(asked["cluster"].notna().any()),
+        clustered=bool(clusters.notna().any()),
     )
 
 

@@ -15,7 +15,7 @@ __all__ = ["TaskRow", "task_rows"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
-    """The samples that the router assigned to one task (None: to none).
+    """The samples that the router took for one task (None: for none), whichever they are of.
 
     Attributes:
         student_quality: of the target, or of the student most tasks go to where it is the teacher.

@@ -254,7 +254,8 @@ def evaluation() -> RouterEvaluation:
         difference=wilson(1, 200),
         lost=3,
         gained=1,
-        lost_rate=wilson(3, 200),
+        lost_rate=wilson(3, 150),
+        unit="distinct prompt",
         level=0.02,
         saving=0.5,
         baselines=tuple(

@@ -159,10 +159,44 @@ def test_too_little_data_certifies_nothing_and_says_how_much_is_missing(
 
 
 def test_a_certified_router_s_difference_has_an_interval(fitted, run) -> None:
-    remarks = evaluation_remarks(evaluate_router(fitted.path, run))
+    result = evaluate_router(fitted.path, run)
+    remarks = evaluation_remarks(result)
     assert remarks[0].startswith("Routed minus always-teacher: ")
     assert "[" in remarks[0]
-    assert "the promise was at most" in remarks[1]
+    assert f"of {result.n} samples {result.lost} got worse" in remarks[0]
+    assert f"one random sample of each of {result.n} distinct prompts: " in remarks[1]
+    assert "the promise was at most 3.0 %" in remarks[1]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "units"), [(None, "20 distinct prompts"), (lambda i: f"c{i // 10}", "6 clusters")]
+)
+def test_the_rate_of_getting_worse_says_what_it_counts(
+    fitted, tmp_path, rows, run_of, cluster, units
+) -> None:
+    """Samples that share a prompt or a cluster are one unit: the rate may not be the table's."""
+    new = [row | {"text": row["text"] + " again"} for row in rows(20, seed=5)]
+    new = [row | {"id": f"{row['id']}-{k}"} for k in range(3) for row in new]
+    if cluster is not None:
+        new = [row | {"cluster": cluster(i)} for i, row in enumerate(new)]
+    result = evaluate_router(fitted.path, run_of(tmp_path / "new", new))
+    remarks = evaluation_remarks(result)
+    assert "of 60 samples " in remarks[0]
+    assert f"one random sample of each of {units}: " in remarks[1]
+    assert remarks[-1].startswith("Taken for: the task that the router recognises")
+
+
+def test_prompts_of_several_tasks_are_told_with_their_number(tmp_path, rows, run_of) -> None:
+    """Asked of two tasks, a prompt is recognised as one of them, whichever it is of."""
+    plain = rows(200)
+    shared = [row | {"id": f"x{row['id']}", "task": "baking"} for row in plain[:30]]
+    summary = fit_router(run_of(tmp_path / "run", plain + shared), tmp_path / "router")
+    (note,) = summary.notes
+    cooking = sum(row["task"] == "cooking" for row in plain[:30])
+    listed = sorted([("weather", 30 - cooking), ("cooking", cooking)], key=lambda item: -item[1])
+    assert note.startswith("30 of 200 distinct prompts are in several tasks ")
+    assert f"(baking, {listed[0][0]}, {listed[1][0]})" in note
+    assert fit_router(run_of(tmp_path / "alone", plain), tmp_path / "router").notes == ()
 
 
 def test_a_chosen_student_is_the_only_target(run, tmp_path) -> None:
