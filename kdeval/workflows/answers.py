@@ -28,7 +28,7 @@ def open_answers(config: RunConfig, out: Path, *, fresh: bool = False) -> Iterat
 
     Raises:
         UsageError: the cache is no directory, and none can be made of it.
-        StoreError: the run's own store cannot be used. A damaged cache is no error.
+        StoreError: the run's own store cannot be used, or the cache cannot be opened.
     """
     with ExitStack() as stack:
         shared = None

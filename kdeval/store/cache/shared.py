@@ -1,7 +1,7 @@
 """A cache of answers that several runs share: read before a model is asked, filled by what it says.
 
-A cache spares calls and decides nothing, so nothing about it stops a run: what is damaged, locked
-or of another version is told in `problems`, and the model is asked.
+One that cannot be opened is refused, before what it was to spare is paid for. From then on it
+stops no run: what is damaged, or locked for long, is told in `problems`, and the model is asked.
 """
 
 from __future__ import annotations
@@ -55,6 +55,9 @@ class SharedCache(Closing):
         Args:
             directory: where it lies.
             fresh: serve nothing, and replace what is there by what models say now.
+
+        Raises:
+            StoreError: it is damaged as a whole, of another version, or cannot be opened.
         """
         self.directory = directory
         self.fresh = fresh
@@ -77,10 +80,10 @@ class SharedCache(Closing):
             self._lock = directory_lock(self.directory)
             self._connection = connect(self.directory, writable=self._writable)
         except (OSError, sqlite3.Error, StoreError) as error:
-            self._unusable(error)
-        else:
-            if not self._writable:
-                self._tell("it is not writable here: answers are read, and none is added")
+            self.close()
+            raise self._unusable(error) from error
+        if not self._writable:
+            self._tell("it is not writable here: answers are read, and none is added")
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -210,12 +213,15 @@ class SharedCache(Closing):
                 [(moment, key) for key, moment in used.items()],
             )
 
-    def _unusable(self, error: Exception) -> None:
-        self._writable = False
+    def _unusable(self, error: Exception) -> StoreError:
         detail = " ".join(str(error).split()).removeprefix(f"{self.directory}: ")
-        way_out = f"; see kdeval cache verify {self.directory}"
-        self._tell(
-            f"not used ({detail})" + (way_out if isinstance(error, sqlite3.DatabaseError) else "")
+        damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
+            error, sqlite3.OperationalError
+        )
+        mended = f"`kdeval cache verify {self.directory} --repair` mends it; or " if damaged else ""
+        return StoreError(
+            f"cache {self.directory} cannot be used ({detail}), and without it every answer would "
+            f"be asked again: {mended}name another directory with --cache"
         )
 
     def _tell(self, problem: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kdeval.errors import StoreError
 from kdeval.models.echo import EchoModel
 from kdeval.records import Response, Timing
 from kdeval.run.origin import origin_of
@@ -177,23 +179,31 @@ def test_a_file_damaged_in_places_still_serves_the_rest(tmp_path: Path) -> None:
         cache.put({"new": FULL}, TEACHER)
 
 
-@pytest.mark.parametrize("damage", ["garbage", "version", "directory"])
-def test_a_cache_that_cannot_be_used_is_told_and_left_alone(tmp_path: Path, damage: str) -> None:
-    """The run goes on without it."""
+@pytest.mark.parametrize("damage", ["garbage", "cut off", "version", "directory"])
+def test_a_cache_that_cannot_be_opened_is_refused_and_left_alone(
+    tmp_path: Path, damage: str
+) -> None:
+    """Before anything is asked again that it was to spare; the message says what to do."""
     if damage == "garbage":
         (tmp_path / database.CACHE_FILE).write_bytes(b"not a database at all" * 100)
+    elif damage == "cut off":
+        _filled(tmp_path, 100)
+        os.truncate(tmp_path / database.CACHE_FILE, 8192)
     elif damage == "version":
         _filled(tmp_path)
         _damage(tmp_path, "PRAGMA user_version=7")
     else:
         (tmp_path / database.CACHE_FILE).mkdir()
-    with SharedCache(tmp_path) as cache, PredictionStore(tmp_path / "own", shared=cache) as store:
-        assert store.answered(["k"], TEACHER) == set()
-        store.put({"k": FULL}, TEACHER)
-        assert store.answered(["k"], TEACHER) == {"k"}
-    (problem,) = cache.problems
-    assert "not used" in problem
-    assert "7" in problem or damage != "version"
+    said = {
+        "garbage": "file is not a database.*verify .* --repair",
+        "cut off": "malformed.*verify .* --repair",
+        "version": "cache version 7.*--cache",
+        "directory": "unable to open.*--cache",
+    }
+    with pytest.raises(StoreError, match=said[damage]):
+        SharedCache(tmp_path)
+    with pytest.raises(StoreError):  # it holds no lock, and mended nothing by itself
+        SharedCache(tmp_path)
 
 
 def test_a_lock_that_is_not_let_go_stops_nothing(
