@@ -144,7 +144,7 @@ class RecordedModel:
             return Response(error=f"these predictions are recorded for suite {self.suite!r} only")
         answer = self._answers.get(request.sample_id)
         if answer is None:
-            return Response(error=f"no recorded prediction for id {request.sample_id!r}")
+            return Response(error="no recorded prediction for its id")
         if request.kind not in ("classification", "multiple_choice") or answer.response.error:
             return _with_output(answer.response)
         try:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from kdeval.compare.comparison import Cell, Comparison
 from kdeval.gate.ledger import ErrorLedger
-from kdeval.gate.quantity import left_out_words
 from kdeval.report.calibration_markdown import calibration_blocks
 from kdeval.report.document import ReportDocument
 from kdeval.report.examples import Example, Examples
@@ -14,6 +13,7 @@ from kdeval.report.fidelity_words import fidelity_lines
 from kdeval.report.gate_markdown import gate_blocks
 from kdeval.report.layer_words import layer_lines
 from kdeval.report.ledger import ASYMPTOTIC, ledger_rows
+from kdeval.report.left_out import left_out_reasons
 from kdeval.report.markdown_text import GITHUB_LIMIT, Block, code, compose, table, text
 from kdeval.report.noise_words import ceiling_lines, warning_lines
 from kdeval.report.numbers import (
@@ -138,7 +138,7 @@ def _reasons(cells: list[Cell]) -> list[str]:
                 found[f"{code(cell.slice)}: {what}: {text(interval.reason)}"] = None
         missing = cell.missing
         if missing.total and cell is cells[0]:
-            found[f"left out of both sides: {left_out_words(missing)}"] = None
+            found[f"left out of both sides: {text(left_out_reasons(missing))}"] = None
     return list(found)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from kdeval.compare.comparison import ALL, Calibration, Cell, Comparison
+from kdeval.compare.comparison import ALL, Calibration, Cell, Comparison, Missing
 from kdeval.gate.quantity import Unit
 from kdeval.report.document import ReportDocument
 from kdeval.report.fitting_table import FittingTable
+from kdeval.report.left_out import left_out_reasons
 from kdeval.report.noise_terminal import student_noise
 from kdeval.report.numbers import count, counted, difference_unit, interval_text, number, score_unit
 from kdeval.report.plain_text import one_line
@@ -133,14 +134,15 @@ def _figures(cell: Cell, unit: Unit, points: Unit) -> list[str]:
 
 def _reasons(student: Comparison) -> Iterator[Text]:
     """Why a whole suite has no retention, and how many samples are missing."""
-    missing: dict[str, int] = {}
+    missing: dict[str, Missing] = {}
     for cell in student.wholes:
         if cell.retention.reason is not None:
             yield _text(f"{cell.suite}, {cell.metric}: {cell.retention.reason}", "yellow")
-        missing[cell.suite] = max(missing.get(cell.suite, 0), cell.missing.total)
-    for suite, number_missing in missing.items():
-        if number_missing:
-            yield _text(f"{suite}: {counted(number_missing, 'sample')} left out", "yellow")
+        if cell.missing.total > (missing[cell.suite].total if cell.suite in missing else 0):
+            missing[cell.suite] = cell.missing
+    for suite, found in missing.items():
+        left_out = f"{suite}: {counted(found.total, 'sample')} left out"
+        yield _text(f"{left_out}: {left_out_reasons(found, brief=True)}", "yellow")
 
 
 def _behaviour(student: Comparison) -> Iterator[Text]:

@@ -17,10 +17,12 @@ from kdeval.report.fidelity_words import fidelity_lines
 from kdeval.report.fitting_table import FittingTable
 from kdeval.report.layer_words import layer_lines
 from kdeval.report.ledger import ledger_summary
+from kdeval.report.left_out import left_out_reasons
 from kdeval.report.noise_terminal import student_noise
 from kdeval.report.numbers import (
     confidence_text,
     count,
+    counted,
     difference_unit,
     interval_text,
     number,
@@ -205,6 +207,10 @@ def _reasons(cells: Sequence[Cell]) -> Iterator[Text]:
     }
     for reason in sorted(found):
         yield _text(reason, style="yellow")
+    for cell in cells:
+        if cell.slice == ALL and cell.missing.total:
+            left_out = f"{counted(cell.missing.total, 'sample')} left out of both sides"
+            yield _text(f"{left_out}: {left_out_reasons(cell.missing)}", style="yellow")
 
 
 def _calibration(cells: Sequence[Cell]) -> FittingTable | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kdeval.compare.off_label import off_label_lines
+from kdeval.compare.unscored import unscored_lines
 from kdeval.config.schema import RunConfig
 from kdeval.cost.unused_prices import unused_price_lines
 from kdeval.errors import RunError, UsageError
@@ -205,6 +206,7 @@ def _evaluated(out: Path, asked: Asked, warnings: tuple[str, ...]) -> Evaluated:
             *warnings,
             *unused_price_lines(run),
             *off_label_lines(run),
+            *unscored_lines(run),
             *left_out_lines(run),
             *(note for suite in run.manifest.suites for note in suite.notes),
         ),

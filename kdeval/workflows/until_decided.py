@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kdeval.compare.compute import compare_run
 from kdeval.compare.off_label import off_label_lines
+from kdeval.compare.unscored import unscored_lines
 from kdeval.config.schema import RunConfig
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import KdevalError, ModelError, UsageError
@@ -274,6 +275,7 @@ class _Asking:
                 *self.spared,
                 *model_notes(self.plan.inputs, asked),
                 *off_label_lines(run),
+                *unscored_lines(run),
                 *left_out_lines(run),
                 *(note for suite in run.manifest.suites for note in suite.notes),
             ),

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 
 from kdeval.compare.comparison import ALL, Cell, Comparison
 from kdeval.gate.decision import GateDecision, RuleResult
-from kdeval.gate.quantity import left_out_words
 from kdeval.report.document import ReportDocument
+from kdeval.report.left_out import left_out_reasons
 from kdeval.report.noise_words import warning_lines
 from kdeval.report.numbers import counted, difference_unit, interval_text, score_unit
 
@@ -138,7 +138,8 @@ def _missing(
     of_suites: dict[str, list[str]] = {}
     for suite, missing in reversed(left_out.items()):
         of_suites.setdefault(suite, []).append(
-            f"{counted(missing.total, 'sample')} left out of both sides ({left_out_words(missing)})"
+            f"{counted(missing.total, 'sample')} left out of both sides "
+            f"({left_out_reasons(missing)})"
         )
     without = {
         (cell.suite, cell.calibration.reason): None

@@ -22,7 +22,7 @@ def test_an_absent_id_is_a_failed_request(tmp_path):
     found = model(jsonl(tmp_path / "p.jsonl", FULL), id="id", output="out")
     response = ask(found, "b")
     assert response.output is None
-    assert response.error == "no recorded prediction for id 'b'"
+    assert response.error == "no recorded prediction for its id"
 
 
 def test_without_an_id_column_rows_are_numbered_from_one(tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from kdeval.compare.comparison import Missing
 from kdeval.cost.figures import CostFigures
 from kdeval.records import Metric
 from kdeval.report.document import ReportDocument
@@ -71,6 +72,30 @@ def test_retention_above_chance_has_its_interval_everywhere(
     assert f"| {figure} |" in report_markdown(document)
     page = report_html(document).replace("\u00a0", " ")
     assert f'<div class="ends">above chance {figure}</div>' in page
+
+
+def test_why_samples_are_left_out_is_said_in_every_form(
+    make_document: Callable[..., ReportDocument],
+    make_comparison: Callable[..., Any],
+    make_cell: Callable[..., Any],
+) -> None:
+    """Whose failures they were, and the reasons that were recorded: not without text."""
+    missing = Missing(
+        teacher_errors=0, student_errors=2, unscored=1,
+        reasons={"student: timed out": 2, "the sample has no reference": 1},
+    )  # fmt: skip
+    compared = make_comparison(make_cell(missing=missing))
+    document = make_document(compared=compared)
+    why = "2 x student: timed out; 1 x the sample has no reference"
+    brief = " ".join(shown(summary_renderables(document)).split())
+    assert f"sentiment: 3 samples left out: {why}" in brief
+    said = f"0 teacher errors, 2 student errors, 1 missing score: {why}"
+    assert said in " ".join(shown(report_renderables(document)).split())
+    assert said in report_markdown(document)
+    assert said in report_html(document)
+    quiet = make_document(n=44, compared=compared, include_text=False)
+    text = shown(summary_renderables(quiet))
+    assert "sentiment: 3 samples left out: 2 student errors, 1 missing score\n" in text
 
 
 def test_many_slices_show_the_worst(
