@@ -209,6 +209,9 @@ ModelConfig = Annotated[
 ]
 
 
+_Usd = Annotated[float, Field(ge=0, le=1e9)]
+
+
 class Price(Strict):
     """What a model costs; what is not given stays unknown.
 
@@ -216,10 +219,10 @@ class Price(Strict):
     latency probe's closed-loop throughput (one request at a time) is used and said so.
     """
 
-    usd_per_million_input_tokens: float | None = Field(None, ge=0)
-    usd_per_million_output_tokens: float | None = Field(None, ge=0)
-    usd_per_request: float | None = Field(None, ge=0)
-    usd_per_hour: float | None = Field(None, ge=0)
+    usd_per_million_input_tokens: _Usd | None = None
+    usd_per_million_output_tokens: _Usd | None = None
+    usd_per_request: _Usd | None = None
+    usd_per_hour: _Usd | None = None
     requests_per_hour: float | None = Field(None, gt=0)
 
     @model_validator(mode="after")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import math
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,9 +88,28 @@ def load_yaml_model(path: str | Path, model: type[Loaded]) -> Loaded:
     if root is None or not isinstance(data, dict):
         raise ConfigError(f"{path}:1: expected a mapping of keys to values, got {_kind(data)}")
     try:
-        return model.model_validate(data)
+        loaded = model.model_validate(data)
     except ValidationError as error:
         raise ConfigError(_problems(path, root, model, error)) from error
+    endless = [
+        f"{path}:{_line(root, location)}: {'.'.join(map(str, location))}: give a finite number"
+        for location in _not_finite(data)
+    ]
+    if endless:
+        raise ConfigError(endless)
+    return loaded
+
+
+def _not_finite(value: object, location: _Location = ()) -> Iterator[_Location]:
+    """Where infinities and NaN stand, which no artefact can hold; in settings of any type."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield location
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _not_finite(inner, (*location, str(key)))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _not_finite(inner, (*location, index))
 
 
 def _kind(data: object) -> str:

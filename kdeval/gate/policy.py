@@ -67,7 +67,7 @@ def _is_one_of(name: str, words: tuple[str, ...]) -> bool:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Rule(_Strict):
@@ -89,8 +89,8 @@ class Rule(_Strict):
     quantile: Literal["p50", "p90", "p99"] | None = Field(
         None, description="of latency_ratio; default p50"
     )
-    min: float | None = Field(None, allow_inf_nan=False, description="the least that passes")
-    max: float | None = Field(None, allow_inf_nan=False, description="the most that passes")
+    min: float | None = Field(None, description="the least that passes")
+    max: float | None = Field(None, description="the most that passes")
     above_chance: bool = Field(
         False, description="of retention: both scores above what guessing would score"
     )

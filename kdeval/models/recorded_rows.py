@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from kdeval.config.yaml_file import nearest
 from kdeval.errors import ConfigError, DataError
 from kdeval.models.recorded_top import as_top_log_probs
 from kdeval.models.recorded_values import (
+    MOST,
     LogProbabilities,
     as_count,
     as_log_probabilities,
@@ -32,12 +32,12 @@ _PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "output": lambda value, name: to_text(value),
     "score": as_score,
     "confidence": partial(as_number, high=1.0),
-    "cost_usd": as_number,
-    "latency_s": as_number,
-    "first_token_s": as_number,
+    "cost_usd": partial(as_number, high=MOST),
+    "latency_s": partial(as_number, high=MOST),
+    "first_token_s": partial(as_number, high=MOST),
     "input_tokens": as_count,
     "output_tokens": as_count,
-    "log_prob": partial(as_number, low=-math.inf, high=0.0, expected="a number of at most 0"),
+    "log_prob": partial(as_number, low=-MOST, high=0.0),
     "reasoning_tokens": as_count,
     "top_log_probabilities": as_top_log_probs,
     "tool_calls": as_recorded_calls,

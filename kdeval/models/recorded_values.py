@@ -15,6 +15,7 @@ from kdeval.records import ToolCall
 from kdeval.store.tool_calls import as_tool_calls
 
 __all__ = [
+    "MOST",
     "as_count",
     "as_log_probabilities",
     "as_number",
@@ -22,6 +23,9 @@ __all__ = [
     "as_score",
     "ordered_log_probs",
 ]
+
+MOST = 1e12
+"""No request takes more dollars, seconds or tokens; sums and squares of what is less are finite."""
 
 _SUM_TOLERANCE = 1e-2
 _BOOLEANS = {"true": 1.0, "false": 0.0}
@@ -35,7 +39,8 @@ def as_score(value: Any, name: str) -> float:
         return float(value)
     if isinstance(value, str) and value.strip().casefold() in _BOOLEANS:
         return _BOOLEANS[value.strip().casefold()]
-    return as_number(value, name, low=-math.inf, expected="a finite number, true or false")
+    expected = f"a finite number, true or false (and within {MOST:g} of 0)"
+    return as_number(value, name, low=-MOST, high=MOST, expected=expected)
 
 
 def as_number(
@@ -58,10 +63,10 @@ def as_number(
 
 
 def as_count(value: Any, name: str) -> int:
-    """A whole number of 0 or more, also as text or 12.0."""
-    number = as_number(value, name, expected="a whole number of 0 or more")
+    """A whole number from 0 to 1e12, also as text or 12.0."""
+    number = as_number(value, name, high=MOST, expected="a whole number from 0 to 1e+12")
     if number != int(number):
-        raise DataError(f"{name} must be a whole number of 0 or more, got {value!r}")
+        raise DataError(f"{name} must be a whole number from 0 to 1e+12, got {value!r}")
     return int(number)
 
 

@@ -132,6 +132,8 @@ def _three_figures(value: float) -> str:
         return "0"
     if value < 1:
         return f"{value:.{2 - math.floor(math.log10(value))}f}"
+    if value >= 1e12:
+        return f"{value:.3g}"
     if value >= 100:
         return f"{value:,.0f}"
     if value >= 10:

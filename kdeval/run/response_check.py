@@ -11,6 +11,7 @@ from typing import get_args, get_type_hints
 from kdeval.errors import ModelError
 from kdeval.models.protocols import METHODS, Model, Request
 from kdeval.models.recorded_top import top_log_probs_problem
+from kdeval.models.recorded_values import MOST
 from kdeval.records import Response, Timing, ToolCall
 from kdeval.run.secrets import redacted
 
@@ -131,7 +132,9 @@ def _no_number(name: str, value: object, *, signed: bool = False) -> str | None:
         return f"{name} must be a number, got {type(value).__name__} {value!r}"
     if not math.isfinite(value):
         return f"{name} is {value}; leave it None where it is unknown"
-    return f"{name} is {value}, which is below 0" if value < 0 and not signed else None
+    if value < 0 and not signed:
+        return f"{name} is {value}, which is below 0"
+    return f"{name} is {value}, which is beyond {MOST:g}" if abs(value) > MOST else None
 
 
 def _probability_problem(request: Request, response: Response) -> str | None:

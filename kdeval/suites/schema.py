@@ -23,7 +23,7 @@ _COLUMN_OR_TEMPLATE = 'a column\'s name, or a template: "{{ column }}"'
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ColumnValue(_Strict):
@@ -122,7 +122,9 @@ class SuiteConfig(_Strict):
     cluster: str | None = Field(
         None,
         description=f"{_COLUMN_OR_TEMPLATE}; the conversation, document or template that samples "
-        "share. A row without a value is a cluster of its own",
+        "share. A row without a value is a cluster of its own. Default: samples that ask the very "
+        "same are one cluster; a column that differs in each row says that rows are independent "
+        "draws of traffic, repeats included",
     )
     scorers: list[str | dict[str, Any]] | None = Field(
         None,

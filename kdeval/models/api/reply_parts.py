@@ -6,6 +6,7 @@ from typing import Any
 
 from kdeval.models.api.failures import AttemptError
 from kdeval.models.api.reply import ChatReply, TokenLogProb, Usage
+from kdeval.models.recorded_values import MOST
 
 __all__ = ["broken", "completion_reply", "token_log_probs", "usage_of"]
 
@@ -102,4 +103,4 @@ def _get(item: Any, name: str) -> Any:
 
 def _count(item: Any, name: str) -> int | None:
     value = _get(item, name)
-    return int(value) if isinstance(value, (int, float)) and value >= 0 else None
+    return int(value) if isinstance(value, (int, float)) and 0 <= value <= MOST else None

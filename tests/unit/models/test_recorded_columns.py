@@ -98,9 +98,12 @@ def test_score_cells(tmp_path, cell, score):
     [
         ("ok", "score", "yes", "score .column 'ok'. must be a finite number, true or false"),
         ("ok", "score", "nan", "score .column 'ok'. must be a finite number"),
+        ("ok", "score", -1e300, r"number, true or false .and within 1e\+12 of 0., got -1e\+300"),
         ("ok", "score", [1], "score .column 'ok'. must be a finite number"),
         ("c", "confidence", 1.5, "confidence .column 'c'. must be a number from 0 to 1, got 1.5"),
-        ("c", "cost_usd", -1, "cost_usd .column 'c'. must be a number of 0 or more, got -1"),
+        ("c", "cost_usd", -1, r"cost_usd .column 'c'. must be a number from 0 to 1e\+12, got -1"),
+        ("c", "cost_usd", 1e308, r"cost_usd .column 'c'. must be a number from 0 to 1e\+12, got"),
+        ("c", "output_tokens", 1e308, r"whole number from 0 to 1e\+12, got 1e\+308"),
         ("c", "latency_s", "fast", "latency_s .column 'c'. must be a number"),
         ("c", "input_tokens", 1.5, "input_tokens .column 'c'. must be a whole number"),
         ("c", "output_tokens", True, "output_tokens .column 'c'. must be a whole number"),

@@ -60,3 +60,4 @@ def test_sizes_money_and_p_values() -> None:
     assert (p_value_text(0.0), p_value_text(0.0123)) == ("< 0.001", "0.012")
     assert count(14042) == "14,042"
     assert (usd_text(0.0001), usd_text(0.0015)) == ("$0.100", "$1.50")
+    assert usd_text(1e300) == "$1e+303"

@@ -61,6 +61,7 @@ def test_errors_returned_are_kept() -> None:
         (Response(output="a", confidence=1.2), "outside"),
         (Response(output="a", reasoning_tokens="3"), "reasoning_tokens must be a number"),
         (Response(output="a", mean_log_prob=math.nan), "mean_log_prob is nan; leave it None"),
+        (Response(output="a", cost_usd=1e308), "cost_usd is 1e.308, which is beyond"),
         (Response(output="a", truncated="no"), "truncated must be True or False"),
         (Response(output="a", samples="ab"), "samples must be a tuple of str"),
         (Response(output="a", timing=0.5), "timing must be a Timing, got float 0.5"),
