@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import click
@@ -112,5 +113,5 @@ def verify(context: click.Context, directory: Path, repair: bool) -> None:
         click.echo(line)
     if found.damage_left:
         if not repair:
-            click.echo(f"next: kdeval cache verify {directory} --repair")
+            click.echo(f"next: kdeval cache verify {shlex.quote(str(directory))} --repair")
         context.exit(EXIT_DAMAGED)

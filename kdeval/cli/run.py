@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -109,7 +110,7 @@ def _run(
         raise ModelError(
             f"{', '.join(done.without_answer)}: not one request was answered; see the reasons above"
         )
-    click.echo(f"next: kdeval report {out}")
+    click.echo(f"next: {shlex.join(['kdeval', 'report', str(out)])}")
 
 
 def _announce(line: str) -> None:
@@ -167,4 +168,5 @@ def _until_decided(
     click.echo(saved_text(done.decision))
     for line in done.evaluated.summary:
         click.echo(line)
-    click.echo(f"next: kdeval report {out} --policy {policy}")
+    following = ["kdeval", "report", str(out), "--policy", str(policy)]
+    click.echo(f"next: {shlex.join(following)}")

@@ -21,7 +21,8 @@ def test_asking_again_is_offered_only_where_it_can_help(
         + "  - {name: noise, type: echo, fail_share: 0.5}\nlatency_probe: false\n"
     )
     file.write_text(_without_answer(file.read_text(), {7, 8}))
-    said = kdeval("run", "kdeval.yaml", "--out", "run").stdout
+    said = kdeval("run", "kdeval.yaml", "--out", "my rün/1").stdout
+    assert said.endswith("\nnext: kdeval report 'my rün/1'\n")
     assert "small: 298 answered now, 2 failed (the log has no answer to those)" in said
     (noise,) = [line for line in said.splitlines() if line.startswith("noise: ")]
     assert noise.endswith("failed (the same command asks those again)")

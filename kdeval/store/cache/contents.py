@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -71,9 +72,10 @@ def opened(directory: Path, *, writable: bool = False) -> Iterator[sqlite3.Conne
     """
     file = directory / CACHE_FILE
     if not file.is_file():
+        made = shlex.join(["kdeval", "run", "--cache", str(directory)])
         raise StoreError(
-            f"{directory} holds no cache: `kdeval run --cache {directory}` makes one, and "
-            "KDEVAL_CACHE names the one that is meant"
+            f"{directory} holds no cache: `{made}` makes one, and KDEVAL_CACHE names the one that "
+            "is meant"
         )
     if writable and not is_writable(directory):
         raise StoreError(f"{directory}: the cache is not writable here")

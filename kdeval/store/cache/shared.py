@@ -6,6 +6,7 @@ stops no run: what is damaged, or locked for long, is told in `problems`, and th
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 import time
 from collections import Counter
@@ -92,7 +93,7 @@ class SharedCache(Closing):
         if self.damaged:
             lines.append(
                 f"{self.damaged} damaged answer{'s' * (self.damaged > 1)} left out, and asked "
-                f"again: see kdeval cache verify {self.directory}"
+                f"again: see kdeval cache verify {shlex.quote(str(self.directory))}"
             )
         return tuple(f"cache {self.directory}: {line}" for line in lines)
 
@@ -218,7 +219,8 @@ class SharedCache(Closing):
         damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(
             error, sqlite3.OperationalError
         )
-        mended = f"`kdeval cache verify {self.directory} --repair` mends it; or " if damaged else ""
+        verify = f"kdeval cache verify {shlex.quote(str(self.directory))} --repair"
+        mended = f"`{verify}` mends it; or " if damaged else ""
         return StoreError(
             f"cache {self.directory} cannot be used ({detail}), and without it every answer would "
             f"be asked again: {mended}name another directory with --cache"

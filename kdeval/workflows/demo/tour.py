@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import statistics
 import time
 from collections import Counter
@@ -82,16 +83,17 @@ def take_tour(
     run = _run(stop.config, out / "runs" / "eval", progress_bars, console)
     _judge(run, stop, console)
     router = out / "router"
-    _command(console, f"kdeval route fit {run} -o {router} --seed {seed}")
+    _command(console, "route", "fit", run, "-o", router, "--seed", seed)
     fit_and_show(run, router, FitSettings(seed=seed), console=console)
     unseen = run
     if stop.heldout is not None:
         unseen = _run(stop.heldout[0], out / "runs" / "heldout", progress_bars, console)
-    _command(console, f"kdeval route eval {router} {unseen}")
+    _command(console, "route", "eval", router, unseen)
     evaluate_and_show(router, unseen, out / "router-evaluation.json", console=console)
     if stop.heldout is not None:
         _send_through_runtime(router, stop.heldout[1], console)
-    _command(console, f"kdeval report {run} --policy {stop.policy} --router {router} --format html")
+    judged = (run, "--policy", stop.policy, "--router", router)
+    _command(console, "report", *judged, "--format", "html")
     page = write_report(
         run,
         out=run / "report",
@@ -129,17 +131,17 @@ def _digits(out: Path, seed: int, console: Console) -> _Stop:
 
 
 def _judge(run: Path, stop: _Stop, console: Console) -> None:
-    _command(console, f"kdeval report {run}")
+    _command(console, "report", run)
     write_report(run, out=run / "report", formats=("md", "json", "baseline")).show(console)
     for student in stop.gated:
-        _command(console, f"kdeval gate {run} --policy {stop.policy} --student {student}")
+        _command(console, "gate", run, "--policy", stop.policy, "--student", student)
         judgement = judge_run(run, policy=stop.policy, student=student, out=run / "gate" / student)
         judgement.show(console)
         console.print(Text(f"exit code {judgement.exit_code}"))
 
 
 def _run(config: Path, out: Path, progress_bars: ProgressBars, console: Console) -> Path:
-    _command(console, f"kdeval run {config} --out {out}")
+    _command(console, "run", config, "--out", out)
     with progress_bars() as progress:
         done = evaluate(load_config(config), out, base=config.resolve().parent, progress=progress)
     for line in done.summary:
@@ -147,7 +149,8 @@ def _run(config: Path, out: Path, progress_bars: ProgressBars, console: Console)
     return out
 
 
-def _command(console: Console, line: str) -> None:
+def _command(console: Console, *words: object) -> None:
+    line = shlex.join(("kdeval", *map(str, words)))
     console.print(Text(f"\n$ {line}", style="bold"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -157,7 +158,10 @@ def test_a_cache_in_use_is_not_rebuilt(cache: Path) -> None:
 
 def test_a_directory_without_a_cache_is_named(tmp_path: Path) -> None:
     """With the way to make one; nothing is made by looking."""
-    for look in (lambda: _left(tmp_path), lambda: verify(tmp_path)):
-        with pytest.raises(StoreError, match="holds no cache"):
+    empty = tmp_path / "my cache"
+    empty.mkdir()
+    said = f"holds no cache: `kdeval run --cache '{empty}'` makes one"
+    for look in (lambda: _left(empty), lambda: verify(empty)):
+        with pytest.raises(StoreError, match=re.escape(said)):
             look()
-    assert list(tmp_path.iterdir()) == []
+    assert list(empty.iterdir()) == []
