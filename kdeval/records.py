@@ -161,7 +161,7 @@ class Sample:
         choices: the answers of a multiple-choice sample, in order.
         labels: the closed label set of a classification suite.
         slices: tag name to tag value, for example {"domain": "tweets"}.
-        cluster: key of the conversation, document or template that it shares with others.
+        cluster: key of the conversation, document, template or prompt that it shares with others.
         content_hash: digest of what is asked and of the reference; two runs pair by it.
         image: the image that is asked about, in suites with images.
         corpus: the documents that are ranked, in suites of retrieval.

@@ -16,7 +16,7 @@ from kdeval.benchmarks.tasks import TaskSuite
 from kdeval.records import Kind, Message, Sample
 from kdeval.store.fingerprints import value_digest
 
-__all__ = ["Document", "choices_of", "cluster_keys", "kind_of", "sample_of"]
+__all__ = ["Document", "choices_of", "cluster_keys", "kind_of", "prompt_keys", "sample_of"]
 
 _SHARED = ("passage", "context", "article", "paragraph", "story", "document", "background")
 _KINDS: Mapping[str, Kind] = {
@@ -149,6 +149,16 @@ def cluster_keys(documents: Sequence[Document]) -> list[str | None]:
         several = text is not None and 1 < counts[text] < of_task[document.task]
         found.append(value_digest(list(text or ()))[:16] if several else None)
     return found
+
+
+def prompt_keys(documents: Sequence[Document]) -> list[str | None]:
+    """Which prompt each document has that another of its task has, too; None: it alone has it."""
+    asked = [
+        (item.task, *((request.text, request.choices) for request in item.asked.requests))
+        for item in documents
+    ]
+    counts = Counter(asked)
+    return [f"prompt {value_digest(item)[:32]}" if counts[item] > 1 else None for item in asked]
 
 
 def _shared_text(document: Document) -> tuple[str, str, str] | None:

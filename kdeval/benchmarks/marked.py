@@ -10,7 +10,14 @@ from importlib.metadata import version
 from typing import Any
 
 from kdeval.benchmarks.answers import answer
-from kdeval.benchmarks.documents import Document, choices_of, cluster_keys, kind_of, sample_of
+from kdeval.benchmarks.documents import (
+    Document,
+    choices_of,
+    cluster_keys,
+    kind_of,
+    prompt_keys,
+    sample_of,
+)
 from kdeval.benchmarks.evaluate import ModelLog
 from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.metrics import Entry, LoggedMetric, logged_metrics, with_distinct_names
@@ -23,6 +30,7 @@ from kdeval.records import Metric, Prediction, Sample, Score, ScoredPair
 from kdeval.run.scored import ScoredSuite
 from kdeval.store.fingerprints import value_digest
 from kdeval.store.run_directory import BenchmarkEntry, BenchmarkTask, SuiteEntry
+from kdeval.suites.repeats import repeat_notes
 
 __all__ = ["ModelAnswers", "scored_suites"]
 
@@ -110,6 +118,9 @@ class _Suite:
         self._entries = {name: _by_place(suite, item.log) for name, item in answers.items()}
         self._documents = self._made_documents()
         self._kind = kind_of(suite, self._documents)
+        texts, prompts = cluster_keys(self._documents), prompt_keys(self._documents)
+        self._clusters = [text or prompt for text, prompt in zip(texts, prompts, strict=True)]
+        self._prompts = None if any(texts) or not any(prompts) else _distinct(prompts)
         self._samples = self._made_samples()
 
     def scored(self) -> ScoredSuite:
@@ -152,7 +163,7 @@ class _Suite:
             sample_of(
                 self._suite, item, kind=self._kind, cluster=cluster, settings=settings[item.task]
             )
-            for item, cluster in zip(self._documents, cluster_keys(self._documents), strict=True)
+            for item, cluster in zip(self._documents, self._clusters, strict=True)
         ]
 
     def _prompt_settings(self) -> list[object]:
@@ -231,11 +242,20 @@ class _Suite:
             metrics=tuple(item.metric.name for item in self._metrics),
             slice_keys=tuple(sorted({key for item in self._samples for key in item.slices})),
             clustered=any(item.cluster is not None for item in self._samples),
+            distinct_prompts=self._prompts,
             tasks=tuple(self._suite.tasks),
             role=self._loaded.settings.role,
             benchmark=benchmark,
-            notes=tuple(self._notes),
+            notes=(
+                *self._notes,
+                *repeat_notes(self._suite.name, len(self._samples), self._prompts),
+            ),
         )
+
+
+def _distinct(prompts: Sequence[str | None]) -> int:
+    """How many prompts there are; None is one that no other document has."""
+    return len(set(prompts) - {None}) + prompts.count(None)
 
 
 def _by_place(suite: TaskSuite, log: ModelLog) -> dict[_Place, dict[str, Entry]]:

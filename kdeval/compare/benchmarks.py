@@ -1,4 +1,4 @@
-"""What a reader must know of suites that another harness ran."""
+"""What a reader must know of suites: by what harness they were run, and what they repeat."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ __all__ = ["benchmark_notes"]
 
 
 def benchmark_notes(manifest: RunManifest) -> Iterator[str]:
-    """A line a benchmark: by what it was run, and how; then what else is said of it."""
+    """A line a benchmark: by what it was run, and how; then what else is said of each suite."""
     for suite in manifest.suites:
         if suite.benchmark is not None:
             yield f"{suite.name}: {_how(suite.benchmark)}."
         yield from (f"{note}." for note in suite.notes)
-    alone = [item.name for item in manifest.suites if item.benchmark and not item.clustered]
+    alone = [
+        item.name
+        for item in manifest.suites
+        if item.benchmark and (not item.clustered or item.distinct_prompts is not None)
+    ]
     if alone:
         yield (
             f"{', '.join(alone)}: every document counts as independent, since none is known to "

@@ -15,7 +15,7 @@ from kdeval.gate.policy import GatePolicy
 from kdeval.gate.resolve import Target, chosen_student, resolve
 from kdeval.gate.rules.measure import measure
 from kdeval.gate.wording import could_show_text, evidence_text, rule_text
-from kdeval.store.run_directory import RunDirectory
+from kdeval.store.run_directory import RunDirectory, RunManifest
 
 __all__ = ["judge"]
 
@@ -72,6 +72,7 @@ def judge(
             [rule.design for rule in rules],
             named=any(rule.shown is not None for rule in rules),
         ),
+        notes=_notes(run.manifest, rules),
     )
 
 
@@ -110,6 +111,17 @@ def _named(
         level = policy.level(family[0].rule)
         named.extend(name_passing(family, [results[i] for i in members], passes, level))
     return tuple(named)
+
+
+def _notes(manifest: RunManifest, rules: tuple[RuleResult, ...]) -> tuple[str, ...]:
+    """On suites that repeat prompts; a rule without a suite may rest on all of them."""
+    judged = {rule.suite for rule in rules}
+    repeating = [
+        suite
+        for suite in manifest.suites
+        if suite.distinct_prompts is not None and judged & {suite.name, None}
+    ]
+    return tuple(note for suite in repeating for note in suite.notes)
 
 
 def _baseline_used(

@@ -141,6 +141,7 @@ class GateDecision:
         header: of the run that was judged.
         looks: of a run that asks until its policy is decided; None: its samples were fixed before.
         ledger: what may go wrong, how often, and how that error was split.
+        notes: on suites that were judged in which samples repeat each other's prompts.
     """
 
     verdict: Verdict
@@ -153,6 +154,7 @@ class GateDecision:
     header: RunHeader
     looks: LooksSummary | None = None
     ledger: ErrorLedger | None = None
+    notes: tuple[str, ...] = ()
     schema_version: Literal[1] = 1
     kind: Literal["kdeval.gate"] = "kdeval.gate"
 

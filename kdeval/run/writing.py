@@ -29,6 +29,7 @@ from kdeval.store.run_directory import (
     write_manifest,
 )
 from kdeval.suites.read import Suite
+from kdeval.suites.repeats import distinct_clusters, repeat_notes
 
 __all__ = ["write_run"]
 
@@ -171,6 +172,8 @@ def _suite_entry(suite: Suite) -> SuiteEntry:
         tasks[sample.task] = None
         slice_keys.update(sample.slices)
         clustered = clustered or sample.cluster is not None
+    by_prompt = clustered and suite.config.cluster is None
+    prompts = distinct_clusters(suite.samples) if by_prompt else None
     return SuiteEntry(
         name=suite.name,
         kind=suite.kind,
@@ -180,8 +183,10 @@ def _suite_entry(suite: Suite) -> SuiteEntry:
         labels=suite.labels,
         slice_keys=tuple(sorted(slice_keys)),
         clustered=clustered,
+        distinct_prompts=prompts,
         tasks=tuple(tasks),
         role=suite.config.role,
+        notes=repeat_notes(suite.name, len(suite.samples), prompts),
     )
 
 

@@ -122,6 +122,9 @@ class SuiteEntry:
     """One suite of a run, after sampling.
 
     Attributes:
+        clustered: samples have clusters.
+        distinct_prompts: how many prompts the samples ask, where the suite names no cluster and
+            samples of one prompt are therefore one; None otherwise.
         benchmark: by what it was run, where that is no suite file.
         notes: what a reader must know of it, a line each.
     """
@@ -134,6 +137,7 @@ class SuiteEntry:
     labels: tuple[str, ...] | None = None
     slice_keys: tuple[str, ...] = ()
     clustered: bool = False
+    distinct_prompts: int | None = None
     tasks: tuple[str, ...] = ()
     role: Literal["benchmark", "production"] | None = None
     benchmark: BenchmarkEntry | None = None

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from kdeval.store.templates import TextField
 from kdeval.store.tool_calls import message_content
 from kdeval.suites.checks import DeclaredLabels, IndicesFrom0, References, UniqueIds
 from kdeval.suites.corpus import read_corpus
+from kdeval.suites.repeats import DIGEST_SIZE, Questions, without_lone_clusters
 from kdeval.suites.sampling import stratified_sample
 from kdeval.suites.schema import SuiteConfig
 from kdeval.suites.spool import spooled
@@ -38,7 +39,8 @@ class Suite:
     Attributes:
         config: the settings.
         path: the YAML file.
-        samples: in the order of the data; many of them lie on disk (`SpooledSamples`).
+        samples: in the order of the data; many of them lie on disk (`SpooledSamples`). Where the
+            settings name no cluster and a question is asked again, each has its question's.
         scorers: at least one, each with a metric name of its own.
         fingerprint: digest of the samples' ids and contents and of the scorers.
     """
@@ -75,7 +77,10 @@ class Suite:
         """The suite with a stratified sample of `n`, and a fingerprint of its own."""
         if 1 <= len(self.samples) <= n:
             return self.restricted(self.samples)
-        return self.restricted(stratified_sample(self.samples, n, seed))
+        kept: Sequence[Sample] = stratified_sample(self.samples, n, seed)
+        if self.config.cluster is None:
+            kept = without_lone_clusters(kept)
+        return self.restricted(kept)
 
     def restricted(self, samples: Iterable[Sample]) -> Suite:
         """The suite with these of its samples only, and a fingerprint of its own."""
@@ -106,6 +111,8 @@ def load_suite(path: str | Path) -> Suite:
     reading = _Reading(config, fields, path, data, columns, scorers, corpus)
     samples = spooled(reading)
     reading.raise_if_any(samples)
+    if config.cluster is None:
+        samples = reading.questions.clustered(samples)
     return Suite(
         config=config,
         path=path,
@@ -155,6 +162,7 @@ class _Reading:
         self._references = References(scorers, path, data)
         self._no_unicode: str | None = None
         self._digest = _Digest(_specs(config))
+        self.questions = Questions()
 
     def __iter__(self) -> Iterator[Sample]:
         for row in read_rows(self._data):
@@ -167,6 +175,8 @@ class _Reading:
             self._references.add(row.line, sample)
             self._check_unicode(sample)
             self._digest.add(sample.id, sample.content_hash)
+            if self._config.cluster is None:
+                self.questions.add(_question_digest(sample))
             yield sample
 
     @property
@@ -271,9 +281,7 @@ def _optional(field: TextField | None, values: Mapping[str, Any], number: int) -
 
 
 def _content_hash(sample: Sample) -> str:
-    asked = sample.input
-    text = asked if isinstance(asked, str) else [message_content(m) for m in asked]
-    parts: list[Any] = [text, sample.choices, sample.labels, sample.reference]
+    parts: list[Any] = [_asked(sample), sample.choices, sample.labels, sample.reference]
     if sample.image is not None or sample.stop or sample.max_new_tokens is not None:
         image = None if sample.image is None else sample.image.sha256
         parts += [image, sample.stop, sample.max_new_tokens]
@@ -283,6 +291,20 @@ def _content_hash(sample: Sample) -> str:
         parts += [{"tools": sample.tools, "response_schema": sample.response_schema}]
     content = _CANONICAL.encode(parts)
     return sha256(content.encode()).hexdigest()[:16]
+
+
+def _question_digest(sample: Sample) -> bytes:
+    """Of what is asked, as far as samples of a suite differ in it; of likelihood the text, too."""
+    text = sample.reference if sample.kind == "likelihood" else None
+    image = None if sample.image is None else sample.image.sha256
+    offer = (sample.stop, sample.tools, sample.response_schema)
+    content = _CANONICAL.encode([_asked(sample), sample.choices, text, image, offer])
+    return blake2b(content.encode(), digest_size=DIGEST_SIZE).digest()
+
+
+def _asked(sample: Sample) -> Any:
+    asked = sample.input
+    return asked if isinstance(asked, str) else [message_content(item) for item in asked]
 
 
 class _Digest:

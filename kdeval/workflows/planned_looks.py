@@ -118,8 +118,9 @@ def _grown(inputs: RunInputs, out: Path, earlier: Looks, looks: int) -> LookPlan
     )
     if not same or larger:
         raise RunError(
-            f"{out}: samples were added to clusters that were asked already, or make a larger "
-            "cluster than any before: add samples in clusters of their own, or give another --out"
+            f"{out}: samples were added to clusters that were asked already (repeats of a prompt "
+            "are one, too), or make a larger cluster than any before: add samples in clusters of "
+            "their own, or give another --out"
         )
     none = (0,) * taken
     looked = replace(

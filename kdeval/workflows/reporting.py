@@ -203,7 +203,8 @@ def judge_run(
     if summary:
         with writing(Path(summary), "GITHUB_STEP_SUMMARY"):
             append_step_summary(summary, [decision])
-    renderables = gate_renderables([decision])
+    notes = (Text(f"note: {note}", style="dim") for note in decision.notes)
+    renderables = (*gate_renderables([decision]), *notes)
     if against is not None and decision.baseline is None:
         renderables = (*renderables, _UNUSED_BASELINE)
     return Judgement(decision=decision, files=files, renderables=renderables)

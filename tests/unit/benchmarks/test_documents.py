@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kdeval.benchmarks.answers import answer, compared, likeliest
-from kdeval.benchmarks.documents import Document, cluster_keys, kind_of, sample_of
+from kdeval.benchmarks.documents import Document, cluster_keys, kind_of, prompt_keys, sample_of
 from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.tasks import TaskSuite
 from kdeval.models.protocols import Request
@@ -131,3 +131,19 @@ def test_a_text_shared_by_some_documents_is_their_cluster() -> None:
     )  # fmt: skip
     assert keys[0] == keys[1] is not None
     assert keys[2:] == [None] * 6
+
+
+def test_documents_that_ask_the_same_prompt_are_a_cluster() -> None:
+    """Within their task; the reference plays no part."""
+
+    def document(number: int, text: str, task: str = "t") -> Document:
+        entry = _entry(number, [0.0], {})
+        return replace(
+            _document(entry, number, task), asked=_asked(Response(output="0"), texts=(text,))
+        )
+
+    keys = prompt_keys(
+        [document(0, "A"), document(1, "A"), document(2, "B"), document(0, "A", "u")]
+    )
+    assert keys[0] == keys[1] is not None
+    assert keys[2:] == [None, None]
