@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 Fault = Literal[
     "429", "429_seconds", "429_date", "500", "502", "reset", "hang", "truncated_json",
     "wrong_schema", "empty_choices", "slow_drip", "400", "400_context", "401", "404", "429_quota",
+    "html",
 ]  # fmt: skip
 TRANSIENT: tuple[Fault, ...] = get_args(Fault)[:11]
 """The faults that go away when the request is asked again."""
@@ -199,6 +200,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, fault: Fault) -> None:
         if fault == "hang":
             self._hang()
+            return
+        if fault == "html":
+            self._whole(b"<html>Sign in to the guest network</html>", None)
             return
         if fault == "wrong_schema":
             self._send(200, {"reply": "this is no chat completion"})

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -200,6 +201,33 @@ def test_what_never_ends_well_is_a_recorded_error(api: ApiServer, stream: bool) 
     )
     assert KEY not in str(found)
     assert len(api.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "reply", "said"),
+    [
+        ("html", Reply(content="a"), "is not JSON: it begins with '<html>Sign in"),
+        ("truncated_json", Reply(content="a"), "is not JSON: it begins with '{\"id\""),
+        (None, Reply(content=None, message={"content": [{"type": "text"}]}),
+         "is no chat completion: Message.content: input should be a valid string"),
+        (None, Reply(content="a", usage={"prompt_tokens": "many"}),
+         "is no chat completion: Usage.prompt_tokens: input should be a valid integer"),
+    ],
+)  # fmt: skip
+def test_a_reply_that_cannot_be_read_is_told_as_one(
+    api: ApiServer, fault: Fault | None, reply: Reply, said: str
+) -> None:
+    """With the server's address and no traceback; its content is on no terminal."""
+    api.fault, api.answer = lambda key, attempt: fault, lambda body: reply
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = ask(model(api, timeout_s=20, retries={"attempts": 1}), [write("x")])[0]
+    host = api.url.removeprefix("http://").removesuffix("/v1")
+    assert found.error is not None
+    assert found.error.startswith(f"given up after 1 attempt: the reply of {host} {said}")
+    assert "Traceback" not in found.error
+    assert "site-packages" not in found.error
+    assert not any("serializer" in str(item.message) for item in told)
 
 
 @pytest.mark.parametrize("fault", ["401", "404", "429_quota"])

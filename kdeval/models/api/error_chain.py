@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 
-__all__ = ["never_sent", "out_of_credit"]
+from pydantic import ValidationError
+
+__all__ = ["never_sent", "out_of_credit", "unreadable"]
 
 _DEEPEST = 12
+_SHOWN = 40
 _NO_CONNECTION = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError")
 _NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 
@@ -32,6 +36,31 @@ def _body(error: Exception) -> str:
 def never_sent(error: Exception) -> bool:
     """Whether there was no connection, so that no server can have done any work."""
     return any(type(cause).__name__ in _NO_CONNECTION for cause in _chain(error))
+
+
+def unreadable(error: Exception, removed: Callable[[str], str]) -> str | None:
+    """What is wrong with a reply that came without an error status; None: something else is.
+
+    litellm tells the Python error that it met in reading it, some with their traceback.
+
+    Args:
+        error: litellm's.
+        removed: takes secrets out of a text.
+    """
+    chain = tuple(_chain(error))
+    if any(type(cause).__name__ == "HTTPStatusError" for cause in chain):
+        return None
+    for cause in chain:
+        if isinstance(cause, json.JSONDecodeError):
+            return f"is not JSON: it begins with {removed(cause.doc)[:_SHOWN]!r}"
+    if "Invalid response object" not in str(error):
+        return None
+    for cause in chain:
+        if isinstance(cause, ValidationError):
+            found = cause.errors()[0]
+            place = ".".join(map(str, (cause.title, *found["loc"])))
+            return f"is no chat completion: {place}: {found['msg'].partition(',')[0].lower()}"
+    return "is no chat completion"
 
 
 def _chain(error: Exception) -> Iterator[BaseException]:

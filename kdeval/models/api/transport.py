@@ -10,14 +10,16 @@ import asyncio
 import logging
 import os
 import re
+import textwrap
 import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from kdeval.errors import MissingExtraError, ModelError
-from kdeval.models.api.error_chain import never_sent, out_of_credit
+from kdeval.models.api.error_chain import never_sent, out_of_credit, unreadable
 from kdeval.models.api.failures import AttemptError, failure
 from kdeval.models.api.offers import past_the_gateway
 from kdeval.models.api.reply import ChatReply
@@ -54,6 +56,14 @@ class Endpoint:
     api_key_env: str | None
     timeout_s: float
     stall_s: float
+
+    @property
+    def replying(self) -> str:
+        """Whose reply it is, in words."""
+        if self.api_base is None:
+            return "the provider's reply"
+        parts = urlsplit(self.api_base)
+        return f"the reply of {parts.hostname}" + (f":{parts.port}" if parts.port else "")
 
     def arguments(self) -> dict[str, Any]:
         """For litellm's `acompletion`."""
@@ -152,6 +162,9 @@ class LitellmTransport:
         kind = type(error).__name__
         told = _PREFIXES.sub("", str(error)).strip()
         reason = self._clean(f"{kind}: {told}" if told else kind)
+        wrong = unreadable(error, self._secrets.removed)
+        if wrong is not None:
+            return failure(None, self._clean(f"{self._endpoint.replying} {wrong}"))
         headers = getattr(error, "litellm_response_headers", None) or {}
         status = getattr(error, "status_code", None)
         if isinstance(error, errors.UnsupportedParamsError):
@@ -172,7 +185,9 @@ class LitellmTransport:
         return failed
 
     def _clean(self, reason: str) -> str:
-        return self._secrets.removed(" ".join(reason.split()))[:_REASON]
+        """In a line of whole words, without secrets, and without a traceback of litellm's."""
+        said = reason.partition("Traceback (most recent call last)")[0]
+        return textwrap.shorten(self._secrets.removed(said), _REASON, placeholder=" ...")
 
 
 def _headers(answered: Any) -> dict[str, str]:
@@ -222,6 +237,7 @@ def load_litellm() -> Any:
     for names in _CALLBACKS:
         setattr(litellm, names, [])
     warnings.filterwarnings("ignore", message="coroutine '[A-Za-z]+.acompletion' was never")
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings")
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router", "httpx", "openai"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL + 1)
