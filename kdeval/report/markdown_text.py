@@ -13,11 +13,16 @@ __all__ = ["GITHUB_LIMIT", "Block", "code", "compose", "table", "text"]
 GITHUB_LIMIT = 65_536
 """Characters that GitHub takes in one comment."""
 
-_SPECIAL = re.compile(r"""[^\w\s.,;:?'"/=()%+–…-]|_""")
+_PLAIN = (
+    r"(?<=[^\W_])_(?=[^\W_])"  # within a word it is no emphasis
+    r"|\[(?:unknown|[-+]?\d[-+\d., ]*(?:over [\d,]+)?)\](?![(\[:])"  # an interval is no link
+    r"|<(?=\s)"  # nor this a tag
+)
+_SPECIAL = re.compile(rf"""{_PLAIN}|([^\w\s.,;:?'"/=()%+–…-]|_)""")
 _LINKED = re.compile(
-    r"(?:&#64;|&#35;|\bGH-)(?=\w)"  # mentions, issues
+    r"(?:&#64;|&#35;|(?<![^\W_])GH-)(?=\w)"  # mentions, issues
     r"|:(?=//|[a-z+-][\w+-]*:)"  # addresses, emoji by name
-    r"|\bwww(?=\.)",
+    r"|(?<![^\W_])www(?=\.)",
     re.IGNORECASE,
 )
 _DROPPED = "*{} more parts of this report left out: no room*"
@@ -27,11 +32,12 @@ _FRAME = 60  # characters around a block: blank lines, and the line that counts 
 def _inert(value: str) -> str:
     """One line that neither Markdown nor HTML reads as markup and in which nothing is linked.
 
-    Characters that could be markup become character references; an empty comment splits what
+    Characters that could be markup, where they stand, become character references, so that a page
+    can be read as it is written, in the log of a job; an empty comment splits what
     GitHub would link after that: mentions, issue numbers, addresses, :emoji: names.
     """
     entities = _SPECIAL.sub(
-        lambda match: match.group() if ord(match.group()) > 127 else f"&#{ord(match.group())};",
+        lambda match: f"&#{ord(match[1])};" if match[1] and match[1].isascii() else match[0],
         value,
     )
     return _LINKED.sub(r"\g<0><!-- -->", entities)

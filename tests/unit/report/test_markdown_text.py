@@ -48,6 +48,37 @@ def test_the_text_itself_is_kept(hostile: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "plain",
+    [
+        "own_mc by acc_norm, mmlu_high_school_biology, é_1",
+        "57.5 % [48.6, 66.0]; -0.145 [-0.271, -0.018], 1.86 [unknown], 12 % [3, over 1,000]",
+        "p < 0.001",
+    ],
+)
+def test_what_is_no_markup_where_it_stands_reads_as_it_is(plain: str) -> None:
+    """Names with underscores, intervals, p-values: CommonMark makes nothing of them."""
+    assert text(plain) == plain
+    assert code(plain) == f"<code>{plain}</code>"
+
+
+@pytest.mark.parametrize(
+    ("markup", "inert"),
+    [
+        ("_a_ b_ _c a__b", "&#95;a&#95; b&#95; &#95;c a&#95;&#95;b"),
+        ("a_*b*_c", "a&#95;&#42;b&#42;&#95;c"),
+        ("[1](x) [1][2] [1]: x [x] ![1]", "&#91;1&#93;(x) &#91;1&#93;[2] &#91;1&#93;: x "
+         "&#91;x&#93; &#33;[1]"),
+        ("[ ] [] [-]", "&#91; &#93; &#91;&#93; &#91;-&#93;"),
+        ("<b <", "&#60;b &#60;"),
+        ("a_www.x.example b_GH-3", "a_www<!-- -->.x.example b_GH-<!-- -->3"),
+        (":a_b: c_@d", ":<!-- -->a_b: c&#95;&#64;<!-- -->d"),
+    ],
+)  # fmt: skip
+def test_what_could_be_markup_is_not(markup: str, inert: str) -> None:
+    assert text(markup) == inert
+
+
+@pytest.mark.parametrize(
     ("linked", "split"),
     [
         ("@someone", "&#64;<!-- -->someone"),
