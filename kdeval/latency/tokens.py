@@ -15,7 +15,10 @@ from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.means.reals import ratio_of_means
 from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["PairedMeans", "TokenFigures", "length_ratio", "token_figures"]
+__all__ = ["SAME_RATIO", "PairedMeans", "TokenFigures", "length_ratio", "token_figures"]
+
+SAME_RATIO = "the ratio is the same in every request: there is no spread to make an interval of"
+"""Why a length ratio has no interval although it is known."""
 
 FloatArray = NDArray[np.float64]
 Counted = Literal["input_tokens", "output_tokens", "reasoning_tokens", "truncated"]
@@ -122,7 +125,7 @@ def length_ratio(
     found = ratio_of_means(teacher, student, clusters, chance=0.0, confidence=confidence)
     if found.estimate is not None and np.allclose(student, found.estimate * teacher):
         return unknown(
-            "the ratio is the same in every request: there is no spread to make an interval of",
+            SAME_RATIO,
             confidence=confidence,
             method=found.method,
             n=n,

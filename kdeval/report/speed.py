@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from kdeval.compare.comparison import Comparison
 from kdeval.latency.token_times import MedianTimes, TimeParts
-from kdeval.latency.tokens import PairedMeans
+from kdeval.latency.tokens import SAME_RATIO, PairedMeans
 from kdeval.report.document import ReportDocument
 from kdeval.report.models import comparable_memory
 from kdeval.report.numbers import (
@@ -97,7 +97,12 @@ def parts_text(parts: TimeParts) -> str:
     """Whether the student writes more, and what that does to the time of a request."""
     length, time = parts.length, parts.time
     written = ratio_text(length)
-    if length.low is not None and length.low > 1:
+    if length.reason == SAME_RATIO and length.estimate is not None:
+        lead = "Both write the same number of tokens in every request"
+        if length.estimate != 1:
+            same = plain_ratio(length.estimate)
+            lead = f"The student writes {same} times as many tokens in every request"
+    elif length.low is not None and length.low > 1:
         lead = f"The student is more verbose: it writes {written} times as many tokens"
         if parts.per_token < 1:
             eaten = "part" if time.estimate is not None and time.estimate < 1 else "all"
@@ -106,6 +111,7 @@ def parts_text(parts: TimeParts) -> str:
         lead = f"The student is terser: it writes {written} times as many tokens"
     else:
         lead = f"Whether the student writes more is not clear: {written} times as many tokens"
+        lead += f" ({length.reason})" if length.reason is not None else ""
     over = "probed" if parts.source == "probe" else "recorded"
     return (
         f"{lead}. A token takes {plain_ratio(parts.per_token)} of the teacher's time, a request "

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kdeval.latency.token_times import MedianTimes, TimeParts, TokenTimes
-from kdeval.latency.tokens import PairedMeans, TokenFigures
+from kdeval.latency.tokens import SAME_RATIO, PairedMeans, TokenFigures
 from kdeval.report.document import ReportDocument
 from kdeval.report.fitting_table import FittingTable
 from kdeval.report.html.page import report_html
@@ -146,6 +146,12 @@ def test_a_classifier_has_neither_rows_nor_footnotes_of_tokens(make_document: Ma
         (_interval(0.5, 0.4, 0.6), 0.5, "The student is terser"),
         (_interval(1.1, 0.9, 1.3), 0.5, "Whether the student writes more is not clear"),
         (_interval(1.1, None, None), 0.5, "Whether the student writes more is not clear"),
+        (replace(_interval(1.1, None, None), reason="2 requests are too few to bound this ratio"),
+         0.5, "1.10 [unknown] times as many tokens (2 requests are too few to bound this ratio)."),
+        (replace(_interval(1.0, None, None), reason=SAME_RATIO), 0.5,
+         "Both write the same number of tokens in every request. A token takes 0.50 of"),
+        (replace(_interval(1.5, None, None), reason=SAME_RATIO), 0.5,
+         "The student writes 1.50 times as many tokens in every request. A token takes 0.50 of"),
     ],
 )  # fmt: skip
 def test_the_sentence_follows_the_interval(length: Interval, per_token: float, words: str) -> None:
