@@ -111,7 +111,8 @@ def _json_object(path: Path, line: int, raw: bytes) -> dict[str, Any]:
         raise DataError(f"{path}:{line}: not UTF-8 text: {error.reason}") from error
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{path}:{line}: not valid JSON: {error.msg} at column {error.colno}; "
+            f"{path}:{line}: not valid JSON: {error.msg.removesuffix(' at')} at column "
+            f"{error.colno}; "
             "each line must hold one whole JSON object"
         ) from error
     except (ValueError, RecursionError) as error:

@@ -160,8 +160,8 @@ def test_a_directory_without_a_cache_is_named(tmp_path: Path) -> None:
     """With the way to make one; nothing is made by looking."""
     empty = tmp_path / "my cache"
     empty.mkdir()
-    said = f"holds no cache: `kdeval run --cache '{empty}'` makes one"
-    for look in (lambda: _left(empty), lambda: verify(empty)):
-        with pytest.raises(StoreError, match=re.escape(said)):
-            look()
+    made = re.escape(f"holds no cache: `kdeval run --cache '{empty}'` makes one")
+    for look, said in ((_left, made), (verify, "my cache holds no cache")):
+        with pytest.raises(StoreError, match=said):
+            look(empty)
     assert list(empty.iterdir()) == []

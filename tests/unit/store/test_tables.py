@@ -91,6 +91,11 @@ def test_half_a_character_is_replaced(tmp_path):
     ("name", "content", "message"),
     [
         ("d.jsonl", '{"a":1}\n{"a":\n', r"d.jsonl:2: not valid JSON: .* at column"),
+        (
+            "d.jsonl",
+            '{"a": "cut',
+            r"not valid JSON: Unterminated string starting at column 7; each",
+        ),
         ("d.jsonl", '{"a":1}\n[1]\n', r"d.jsonl:2: expected a JSON object, got list"),
         ("d.jsonl", '{"a":1,"a":2}\n', r"d.jsonl:1: .*key 'a' is given twice"),
         ("d.jsonl", b'{"a":1}\n{"a":"\xff"}\n', r"d.jsonl:2: not UTF-8"),
