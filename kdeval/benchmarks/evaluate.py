@@ -13,7 +13,7 @@ from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.language_model import KdevalLM
 from kdeval.benchmarks.quiet import quiet
 from kdeval.benchmarks.random_state import random_state
-from kdeval.benchmarks.tasks import LoadedTasks
+from kdeval.benchmarks.tasks import LoadedTasks, examples_of
 from kdeval.config.lm_eval import LmEvalConfig
 from kdeval.errors import DataError, KdevalError
 from kdeval.run.secrets import redacted
@@ -86,15 +86,8 @@ def _as_turns(settings: LmEvalConfig) -> bool:
 
 
 def _configure(task: Any, settings: LmEvalConfig) -> None:
-    """What lm-eval's `simple_evaluate` sets of each task: examples, generation, and its seed.
-
-    A task that says 0 examples itself keeps them.
-    """
-    own = task.get_config("num_fewshot")
-    if settings.num_fewshot is not None and own != 0:
-        task.set_config(key="num_fewshot", value=settings.num_fewshot)
-    elif own is None:
-        task.set_config(key="num_fewshot", value=0)
+    """What lm-eval's `simple_evaluate` sets of each task: examples, generation, and its seed."""
+    task.set_config(key="num_fewshot", value=examples_of(task, settings))
     if settings.gen_kwargs and task.get_config("output_type") == "generate_until":
         task.set_config(key="generation_kwargs", value=dict(settings.gen_kwargs), update=True)
     task.set_fewshot_seed(seed=DEFAULT_OTHER_SEED)

@@ -19,7 +19,10 @@ from kdeval.config.lm_eval import LmEvalConfig
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import DataError, UsageError
 
-__all__ = ["LoadedTasks", "TaskSuite", "load_tasks"]
+__all__ = ["LoadedTasks", "TaskSuite", "examples_of", "load_tasks"]
+
+_LIKENESS = 0.8
+"""Of a name that is suggested: among lm-eval's 15,000 something is always a little alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +115,14 @@ def _check_names(settings: LmEvalConfig, own: Sequence[TaskFiles], built_in: Tas
     valid = _defined(own).union(built_in)
     unknown = [name for name in settings.tasks if name not in valid]
     if unknown:
-        where = "lm-eval has no task, group or tag of that name"
-        if settings.include_path:
-            where += f", nor has {', '.join(settings.include_path)}"
-        hints = {name: nearest(name, valid) for name in unknown}
+        where = ["lm-eval has no task, group or tag of that name"]
+        for directory, files in zip(settings.include_path, own, strict=True):
+            here = "nor has" if files else "no task was found in"
+            where.append(f"{here} include_path {directory}")
+        hints = {name: nearest(name, valid, likeness=_LIKENESS) for name in unknown}
         told = (
-            f"{name!r}: {hint if hint.endswith('?') else where}" for name, hint in hints.items()
+            f"{name!r}: " + ", ".join([*where, *([hint] if hint.endswith("?") else [])])
+            for name, hint in hints.items()
         )
         raise UsageError(f"lm_eval: {'; '.join(told)}")
 
@@ -243,3 +248,28 @@ def _check(loaded: LoadedTasks) -> None:
                 )
             if getattr(task, "MULTIMODAL", False):
                 raise UsageError(f"lm_eval: task {name!r} shows images or sound, not only text")
+            _check_examples(name, task, loaded.settings)
+
+
+def _check_examples(name: str, task: Any, settings: LmEvalConfig) -> None:
+    """Nothing, or an error where the task has fewer examples than each prompt is to show."""
+    wanted = examples_of(task, settings)
+    sampler = getattr(task, "sampler", None)
+    if not wanted or sampler is None:
+        return
+    among = len(sampler.fewshot_indices or sampler.df)
+    if task.fewshot_cfg.split == task.config.test_split:
+        among -= 1  # the document that is asked
+    if wanted > among:
+        raise UsageError(
+            f"lm_eval: num_fewshot: prompts of task {name!r} cannot show {wanted:,} examples: it "
+            f"has {max(among, 0):,} to draw from"
+        )
+
+
+def examples_of(task: Any, settings: LmEvalConfig) -> int:
+    """How many examples are in each prompt; a task that says 0 itself keeps to it."""
+    own = task.get_config("num_fewshot")
+    if settings.num_fewshot is not None and own != 0:
+        return settings.num_fewshot
+    return own or 0

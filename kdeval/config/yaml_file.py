@@ -51,10 +51,17 @@ def _mapping_without_duplicates(loader: _UniqueKeyLoader, node: yaml.MappingNode
 _UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _mapping_without_duplicates)
 
 
-def nearest(name: str, valid: Iterable[str], *, most: int = 12) -> str:
-    """Words that name the valid choice closest to `name`, or `most` of all, for a message."""
+def nearest(name: str, valid: Iterable[str], *, most: int = 12, likeness: float = 0.6) -> str:
+    """Words that name the valid choice closest to `name`, or `most` of all, for a message.
+
+    Args:
+        name: what was given.
+        valid: what could have been.
+        most: how many of them are named where none is close.
+        likeness: how close the closest must be; higher where there are thousands.
+    """
     valid = sorted(valid)
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=likeness)
     if close:
         return f"did you mean {close[0]!r}?"
     if not valid:

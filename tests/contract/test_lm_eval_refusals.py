@@ -62,6 +62,17 @@ def _write_bad_tasks(tasks: Path) -> None:
         (["arc_eazy"], UsageError, "did you mean 'arc_easy'?"),
         (["zzzz zzzz"], UsageError, "lm-eval has no task, group or tag of that name"),
         ({"tasks": ["capitols"], "include_path": "tasks"}, UsageError, "'capitals'?"),
+        (
+            {"tasks": ["own_mc"], "include_path": ["empty", "tasks"]},
+            UsageError,
+            "of that name, no task was found in include_path PLACE/empty, nor has include_path "
+            "PLACE/tasks",
+        ),
+        (
+            {"tasks": ["capitals"], "include_path": "tasks", "num_fewshot": 99_999},
+            UsageError,
+            "prompts of task 'capitals' cannot show 99,999 examples: it has 6 to draw from",
+        ),
         ({"tasks": ["sums", "sums_1"], "include_path": "tasks"}, UsageError, "comes twice"),
         (["arc_easy"], DataError, "'allenai/ai2_arc' (ARC-Easy) is out of reach"),
         ({"tasks": ["broken"], "include_path": "tasks"}, DataError, "broken.yaml"),
@@ -86,10 +97,12 @@ def test_what_is_wrong_with_a_task_is_told(
     tmp_path: Path, lm_eval: Any, error: type[KdevalError], expected: str
 ) -> None:
     """One line that names the task and the way out, before any model is asked (but a crash)."""
+    (tmp_path / "empty").mkdir()
     _write_bad_tasks(write_tasks(tmp_path / "tasks"))
     with pytest.raises(error) as raised:
         run_of(over_echoes(tmp_path, lm_eval))
-    assert expected in str(raised.value)
+    assert expected.replace("PLACE", str(tmp_path)) in str(raised.value)
+    assert "own_mc" not in str(raised.value) or "did you mean" not in str(raised.value)
     if "out of reach" in expected:
         assert "dataset_path: json" in str(raised.value)
         assert "task: my_arc_easy" in str(raised.value)
