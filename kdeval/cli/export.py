@@ -31,6 +31,7 @@ def export(run: Path, model: str | None, out: Path, no_text: bool) -> None:
     """
     from kdeval.workflows.export import export_answers
 
+    before = out.exists()
     done = export_answers(run, out, model=model, text=not no_text)
     for name, reason in done.left_out.items():
         click.echo(f"left out: {name}: {reason}")
@@ -39,5 +40,6 @@ def export(run: Path, model: str | None, out: Path, no_text: bool) -> None:
         said += f", {done.failed:,} of them recorded errors"
     if done.without_text:
         said += f", {done.without_text:,} with scores in place of text"
-    click.echo(f"wrote {done.file}: {said}; in a configuration beside it:")
+    replaced = " (replaced)" if before else ""
+    click.echo(f"wrote {done.file}{replaced}: {said}; in a configuration beside it:")
     click.echo(done.snippet)

@@ -73,6 +73,7 @@ def fit(
     from kdeval.routing.guarantee import FitSettings
     from kdeval.workflows.routing import fit_and_show
 
+    before = (out / "router.yaml").exists()
     fit_and_show(
         run,
         out,
@@ -87,7 +88,8 @@ def fit(
             suites=suites,
         ),
     )
-    click.echo(f"wrote {out / 'router.yaml'} and {out / 'router.safetensors'}")
+    replaced = " (replaced both)" if before else ""
+    click.echo(f"wrote {out / 'router.yaml'} and {out / 'router.safetensors'}{replaced}")
 
 
 @route.command("eval")

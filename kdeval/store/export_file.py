@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
@@ -75,18 +75,27 @@ def write_export(path: Path, header: ExportHeader, rows: Iterable[ExportedRow]) 
     """Writes the file, whole or not at all; packed when the name ends in .gz."""
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _writing(partial, packed=path.suffix == ".gz") as handle:
-        handle.write(_line({"kind": header.kind, **asdict(header)}))
-        for row in rows:
-            values = {
-                "suite": row.suite,
-                "id": row.id,
-                "content_hash": row.content_hash,
-                "key": row.key,
-                "response": json.loads(row.response),
-            }
-            handle.write(_line({**values, "checksum": _checksum(values)}))
-    partial.replace(path)
+    try:
+        with _writing(partial, packed=path.suffix == ".gz") as handle:
+            handle.write(_line({"kind": header.kind, **asdict(header)}))
+            for row in rows:
+                handle.write(_row_line(row))
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def _row_line(row: ExportedRow) -> str:
+    values = {
+        "suite": row.suite,
+        "id": row.id,
+        "content_hash": row.content_hash,
+        "key": row.key,
+        "response": json.loads(row.response),
+    }
+    return _line({**values, "checksum": _checksum(values)})
 
 
 def is_export(path: Path) -> bool:

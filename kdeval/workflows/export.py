@@ -12,6 +12,7 @@ import pandas as pd
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import RunError, UsageError
 from kdeval.records import Response, Score
+from kdeval.report.output_file import writing
 from kdeval.store.export_file import KEY_DIGITS, ExportedRow, ExportHeader, write_export
 from kdeval.store.predictions import PredictionStore
 from kdeval.store.response_json import encode_response
@@ -55,7 +56,8 @@ def export_answers(
             scores by the suite's present scorers stand for it.
 
     Raises:
-        UsageError: there is no such model, or no suite that can be replayed.
+        UsageError: there is no such model, or no suite that can be replayed, or `out` cannot be
+            written.
         RunError: the run lacks what is needed.
     """
     if not out.name.endswith((".jsonl", ".jsonl.gz")):
@@ -81,7 +83,8 @@ def export_answers(
         text=text,
         answers=len(answers.table),
     )
-    write_export(out, header, answers.rows())
+    with writing(out):
+        write_export(out, header, answers.rows())
     return Exported(
         file=out,
         answers=len(answers.table),

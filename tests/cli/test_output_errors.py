@@ -47,8 +47,21 @@ def test_files_that_cannot_be_written(finished: Path, kdeval: Kdeval) -> None:
     _is_one_line(kdeval("gate", "run", "--policy", "gate.yaml"), "gate.json", "--out")
     _is_one_line(kdeval("route", "fit", "run", "-o", "gate.yaml"), "gate.yaml", "--out")
     _is_one_line(kdeval("route", "fit", "run", "-o", "/proc/router"), "/proc/router", "--out")
-    assert kdeval("route", "fit", "run", "-o", "router").returncode == 0
+    for told in (False, True):
+        done = kdeval("route", "fit", "run", "-o", "router")
+        assert done.returncode == 0
+        assert ("router.safetensors (replaced both)" in done.stdout) == told
     _is_one_line(kdeval("route", "eval", "router", "run", "--json", "router"), "--json")
+
+
+def test_an_export_that_cannot_be_written(finished: Path, kdeval: Kdeval) -> None:
+    """Nor is a part of it left; over a file that was there it says so."""
+    _is_one_line(kdeval("export", "run", "--out", "/proc/x.jsonl"), "/proc/x.jsonl", "--out")
+    _is_one_line(kdeval("export", "run", "--out", "gate.yaml/x.jsonl"), "x.jsonl", "--out")
+    for told in (False, True):
+        done = kdeval("export", "run", "--out", "x.jsonl")
+        assert done.returncode == 0, done.stderr
+        assert ("wrote x.jsonl (replaced): " in done.stdout) == told
 
 
 def test_a_file_for_a_run_is_no_output_error(finished: Path, kdeval: Kdeval) -> None:

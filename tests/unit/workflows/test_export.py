@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from kdeval.config.schema import load_config
 from kdeval.errors import ConfigError, DataError, RunError, UsageError
 from kdeval.gate.baseline import baseline_of
+from kdeval.records import Response
 from kdeval.store.export_file import is_export
 from kdeval.store.run_directory import RunDirectory
 from kdeval.workflows.evaluate import evaluate
@@ -289,6 +291,22 @@ def test_columns_of_an_export_are_refused(project: Path) -> None:
     model = _recorded("big", "big.jsonl", columns={"id": "id", "output": "response"})
     with pytest.raises(ConfigError, match="leave out `columns`"):
         _evaluate(project, "ci", model, model | {"name": "again"})
+
+
+def test_a_full_disk_leaves_what_was_there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that says where, the file of before, and no part of a new one."""
+    out = project / "big.jsonl"
+    export_answers(project / "run", out)
+    before = out.read_bytes()
+
+    def full(response: Response) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kdeval.workflows.export.encode_response", full)
+    with pytest.raises(UsageError, match=r"cannot write .*big\.jsonl: No space left on device"):
+        export_answers(project / "run", out)
+    assert out.read_bytes() == before
+    assert not list(project.glob("*.partial"))
 
 
 def test_what_cannot_be_exported_is_said(project: Path) -> None:
