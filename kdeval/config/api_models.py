@@ -58,7 +58,7 @@ class ApiModelConfig(Named):
     api_key_env: str | None = Field(
         None,
         description="name of the environment variable that holds the key; default: the provider's "
-        "own, and none where api_base is given",
+        "own, and none (a placeholder) where api_base is given",
     )
     system: str | None = Field(None, description="system prompt, where the suite gives none")
     generation: ApiGeneration = ApiGeneration()

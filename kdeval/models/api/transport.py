@@ -46,8 +46,8 @@ class Endpoint:
 
     Attributes:
         api_base: of a server of the user's own; None: the provider's.
-        api_key_env: environment variable that holds the key; None: the provider's own, and no
-            key at all for a server of the user's own.
+        api_key_env: environment variable that holds the key; None: the provider's own, and for a
+            server of the user's own a placeholder, which clients insist on.
         timeout_s: of an attempt, to its last byte.
         stall_s: of a stream, from a piece to the next.
     """
