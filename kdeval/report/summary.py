@@ -194,7 +194,7 @@ def _essential(row: SpeedRow) -> bool:
 def _speed(rows: Sequence[SpeedRow]) -> FittingTable:
     table = FittingTable("", "teacher", "student", "student / teacher")
     for row in rows:
-        note = f" ({row.note})" if row.note and row.name.startswith("cost") else ""
+        note = f" ({row.note})" if row.note and row.name.startswith(("cost", "latency")) else ""
         table.add_row(_text(row.name + note), row.teacher, row.student, row.ratio_text)
     return table
 

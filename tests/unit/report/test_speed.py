@@ -20,6 +20,7 @@ from kdeval.report.html.page import report_html
 from kdeval.report.markdown import report_markdown
 from kdeval.report.models import ModelSummary, comparable_memory
 from kdeval.report.speed import MEMORY, parts_text, speed_remarks, speed_rows
+from kdeval.report.summary import summary_renderables
 from kdeval.report.terminal import report_renderables
 from kdeval.stats.interval import Interval
 
@@ -121,6 +122,17 @@ def test_every_rendering_has_them(told: ReportDocument) -> None:
         assert "The student is more verbose" in " ".join(text.split())
     assert 'id="define-length"' in page
     assert 'id="define-memory"' in page
+
+
+def test_how_many_requests_were_probed_stands_where_their_time_does(told: ReportDocument) -> None:
+    """In the page's strip, in Markdown, and in both forms of the terminal."""
+    strip = report_html(told).partition('<dl class="strip">')[2].partition("</dl>")[0]
+    assert "probed at batch 1, n = 64" in strip
+    assert "latency p50 (probe, 64 requests)" in report_markdown(told)
+    for rendered in (summary_renderables(told), report_renderables(told)):
+        console = Console(file=io.StringIO(), width=100, highlight=False)
+        console.print(*rendered)
+        assert "probe, 64 requests" in " ".join(console.file.getvalue().split())  # type: ignore[attr-defined]
 
 
 def test_a_classifier_has_neither_rows_nor_footnotes_of_tokens(make_document: MakeDocument) -> None:
