@@ -52,7 +52,7 @@ def averages_view(student: Comparison) -> AveragesView | None:
         rows=tuple(
             (one_line(row.label), measured(row.interval, row.unit)) for row in overall_rows(found)
         ),
-        notes=tuple(overall_notes(found)),
+        notes=tuple(f"{note[:1].upper()}{note[1:]}." for note in overall_notes(found)),
     )
 
 
