@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from kdeval.models.recorded_values import (
 )
 from kdeval.records import Response, Timing
 from kdeval.store.problems import RowProblems
-from kdeval.store.tables import Row, has_header, position, read_rows
+from kdeval.store.tables import Row, has_empty_text, has_header, position, read_rows
 from kdeval.store.templates import TextField, compile_field, is_template, to_text
 
 __all__ = ["RecordedAnswer", "RecordedAnswers", "read_answers"]
@@ -64,6 +64,13 @@ class RecordedAnswer:
     response: Response
     probabilities: LogProbabilities | None
 
+    @property
+    def says_nothing(self) -> bool:
+        """Neither an answer nor a failure is recorded."""
+        found = self.response
+        told = (found.output, found.score, found.mean_log_prob, found.error, self.probabilities)
+        return all(value is None for value in told)
+
     def same_as(self, other: RecordedAnswer) -> bool:
         """True when both say the same, whatever their lines."""
         return self.response == other.response and self.probabilities == other.probabilities
@@ -102,6 +109,8 @@ def read_answers(path: Path, columns: RecordedColumnsConfig) -> RecordedAnswers:
     failed = all(answer.response.error is not None for answer in answers.values())
     warnings = _check_columns(path, mapped, seen, all_failed=bool(answers) and failed)
     problems.raise_if_any()
+    if columns.output is not None and not has_empty_text(path):
+        warnings += _empty_outputs(path, answers.values())
     return RecordedAnswers(by_id=answers, warnings=warnings)
 
 
@@ -141,6 +150,20 @@ def _check_columns(
     if problems:
         raise ConfigError(problems)
     return tuple(warnings)
+
+
+def _empty_outputs(path: Path, answers: Iterable[RecordedAnswer]) -> tuple[str, ...]:
+    """That empty cells are taken for failures, with their number; nothing where there are none."""
+    empty = sum(answer.says_nothing for answer in answers)
+    if not empty:
+        return ()
+    one = empty == 1
+    return (
+        f"{empty:,} output{'' if one else 's'} in {path.name} {'is' if one else 'are'} empty: CSV "
+        f"and TSV cannot tell an empty answer from none, so {'it is' if one else 'they are'} "
+        'missing, not wrong; where a model did answer nothing, write the log as JSONL, with "" for '
+        "that answer",
+    )
 
 
 def _is_answer(setting: str, mapped: Mapping[str, str]) -> bool:

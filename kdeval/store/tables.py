@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, NoReturn
 
 from kdeval.errors import DataError
 
-__all__ = ["FORMATS", "Row", "has_header", "position", "read_rows"]
+__all__ = ["FORMATS", "Row", "has_empty_text", "has_header", "position", "read_rows"]
 
 FORMATS = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 _CELL_LIMIT = 2**31 - 1
@@ -50,6 +50,11 @@ def position(path: Path, line: int) -> str:
 def has_header(path: Path) -> bool:
     """Whether the file names its columns once; in JSONL each row has keys of its own."""
     return _format(path) not in (".jsonl", ".ndjson")
+
+
+def has_empty_text(path: Path) -> bool:
+    """Whether a value can be the empty text: in CSV and TSV an empty cell is a missing one."""
+    return _format(path) not in (".csv", ".tsv")
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -83,6 +83,20 @@ def test_an_empty_output_in_jsonl_is_an_answer_and_an_empty_csv_cell_is_none(tmp
     assert ask(found, kind="generation").error == "the recorded prediction has no output"
 
 
+@pytest.mark.parametrize("cell", ["", '""'])
+def test_empty_outputs_of_a_csv_are_told_for_they_may_have_been_answers(tmp_path, cell):
+    """A cell of "" reads as an empty one; a failure that is told, or a score, says enough."""
+    text = f"id,out,why,ok\na,{cell},,\nb,{cell},,\nc,{cell},timeout,\nd,{cell},,1\ne,x,,\n"
+    found = model(write(tmp_path / "p.csv", text), id="id", output="out", error="why", score="ok")
+    (told,) = found.unmatched({"words": list("abcde")})
+    assert told.startswith("2 outputs in p.csv are empty: CSV and TSV cannot tell")
+    assert "they are missing, not wrong" in told
+    assert 'JSONL, with ""' in told
+    rows = [{"id": "a", "out": None}, {"id": "b", "out": ""}]
+    found = model(jsonl(tmp_path / "p.jsonl", *rows), id="id", output="out")
+    assert found.unmatched({"words": ["a", "b"]}) == ()
+
+
 @pytest.mark.parametrize(
     ("cell", "score"),
     [("True", 1.0), ("False", 0.0), ("true", 1.0), ("1", 1.0), ("0", 0.0), ("0.25", 0.25)],
