@@ -14,7 +14,7 @@ import click
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),
-    help="A run, or a file of `kdeval report --format baseline`, to lose nothing against.",
+    help="A run, or what `kdeval report --format baseline` wrote, to lose nothing against.",
 )
 @click.option("--baseline-student", help="Which student of the baseline [the judged one's name].")
 @click.option("--out", type=click.Path(path_type=Path), help="For gate.json, gate.xml [RUN/gate].")
@@ -32,7 +32,7 @@ def gate(
 
     Also written: gate.json, and gate.xml (JUnit); $GITHUB_STEP_SUMMARY is appended to when set.
     """
-    from kdeval.workflows.reporting import judge_run
+    from kdeval.workflows.reporting import Judgement, judge_run
 
     judgement = judge_run(
         run,
@@ -41,6 +41,6 @@ def gate(
         baseline=baseline,
         baseline_student=baseline_student,
         out=out or run / "gate",
+        tell=Judgement.show,
     )
-    judgement.show()
     context.exit(judgement.exit_code)

@@ -75,8 +75,8 @@ def report(
             noise_floor=noise_floor,
         ),
         include_text=not no_text,
+        tell=lambda found: found.show(full=full),
     )
-    written.show(full=full)
     for file in written.files:
         click.echo(f"wrote {file}")
         if open_it and file.suffix == ".html" and not webbrowser.open(file.resolve().as_uri()):

@@ -22,10 +22,18 @@ from kdeval.errors import RunError, UsageError
 from kdeval.records import RunHeader
 from kdeval.store.run_directory import RunDirectory
 
-__all__ = ["Baseline", "BaselinePairing", "BaselineScores", "load_baseline", "write_baseline"]
+__all__ = [
+    "BASELINE_FILE",
+    "Baseline",
+    "BaselinePairing",
+    "BaselineScores",
+    "load_baseline",
+    "write_baseline",
+]
 
 SCHEMA_VERSION: Final = 1
 KIND: Final = "kdeval.baseline"
+BASELINE_FILE: Final = "baseline.json"
 _HASH_LENGTH = 12
 
 
@@ -117,7 +125,7 @@ def load_baseline(path: str | Path, student: str | None = None) -> Baseline:
     """The baseline at `path`: a run directory, or a file of `write_baseline`.
 
     Args:
-        path: directory of a finished run, or a baseline file.
+        path: directory of a finished run, a baseline file, or a directory with `BASELINE_FILE`.
         student: which of its students is the baseline.
 
     Raises:
@@ -125,6 +133,8 @@ def load_baseline(path: str | Path, student: str | None = None) -> Baseline:
         UsageError: it has no student of that name.
     """
     path = Path(path)
+    if (path / BASELINE_FILE).is_file() and not (path / "run.json").exists():
+        path = path / BASELINE_FILE
     baseline = baseline_of(RunDirectory.open(path)) if path.is_dir() else _read(path)
     if student is None:
         return baseline

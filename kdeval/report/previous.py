@@ -83,7 +83,7 @@ def previous_reports(
         UsageError: it is not clear which student of the baseline is meant, or no sample is shared.
     """
     tables = load_pairs(run)
-    former = RunDirectory.open(baseline_path) if baseline_path.is_dir() else None
+    former = RunDirectory.open(baseline_path) if (baseline_path / "run.json").exists() else None
     reports = []
     for item in comparison.students:
         found = against_previous(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from kdeval.compare.comparison import RunComparison
 from kdeval.compare.compute import compare_run
 from kdeval.compare.off_label import off_label_lines
 from kdeval.errors import UsageError
-from kdeval.gate.baseline import Baseline, load_baseline, write_baseline
+from kdeval.gate.baseline import BASELINE_FILE, Baseline, load_baseline, write_baseline
 from kdeval.gate.decide import judge
 from kdeval.gate.decision import EXIT_CODES, GateDecision
 from kdeval.gate.policy import GatePolicy, load_policy
@@ -38,7 +38,7 @@ _FILES = {
     "html": "report.html",
     "md": "report.md",
     "json": "report.json",
-    "baseline": "baseline.json",
+    "baseline": BASELINE_FILE,
 }
 _UNUSED_BASELINE = Text(
     "The baseline was not used: no rule of the policy is a baseline_difference or negative_flips."
@@ -109,6 +109,7 @@ def write_report(
     formats: Sequence[str],
     inputs: ReportInputs | None = None,
     include_text: bool = True,
+    tell: Callable[[WrittenReport], None] = lambda report: None,
 ) -> WrittenReport:
     """The report of `run`, its files in `out`.
 
@@ -118,6 +119,7 @@ def write_report(
         formats: of "html", "md", "json", "baseline".
         inputs: what else it takes.
         include_text: whether inputs, references and outputs may stand in the files.
+        tell: called before the files are written: what was found is not lost where they cannot be.
 
     Raises:
         UsageError: the noise floor is of other models than the run's, or the baseline shares no
@@ -149,17 +151,17 @@ def write_report(
             opened, comparison, against, baseline_path=inputs.baseline, include_text=include_text
         ),
     )
+    files = tuple(out / _FILES[name] for name in formats)
+    found = WrittenReport(files=files, document=document)
+    tell(found)
     _make(out)
-    files = []
-    for name in formats:
-        file = out / _FILES[name]
+    for name, file in zip(formats, files, strict=True):
         if name == "baseline":
             with writing(file):
                 write_baseline(file, opened)
         else:
             _write(name, document, file)
-        files.append(file)
-    return WrittenReport(files=tuple(files), document=document)
+    return found
 
 
 def _write(name: str, document: ReportDocument, file: Path) -> None:
@@ -181,21 +183,28 @@ def judge_run(
     baseline: Path | None = None,
     baseline_student: str | None = None,
     out: Path,
+    tell: Callable[[Judgement], None] = lambda judgement: None,
 ) -> Judgement:
     """The verdict on one student, written as JSON and JUnit XML into `out`.
 
     Those of an earlier verdict go first: after an error nobody finds a pass that is out of date.
-    The GitHub step summary is appended to when $GITHUB_STEP_SUMMARY names a file.
+    The GitHub step summary is appended to when $GITHUB_STEP_SUMMARY names a file. `tell` is called
+    before anything is written: a verdict is not lost where it cannot be.
     """
     files = (out / "gate.json", out / "gate.xml")
-    for file in files:
-        with writing(file):
-            if file.is_file():
-                file.unlink()
+    stale = _removed(files)
     against = _against(baseline, baseline_student)
     opened = RunDirectory.open(run)
     rules = load_policy(policy)
     decision = judge(opened, compare_run(opened), rules, student=student, baseline=against)
+    notes = (Text(f"note: {note}", style="dim") for note in decision.notes)
+    renderables = (*gate_renderables([decision]), *notes)
+    if against is not None and decision.baseline is None:
+        renderables = (*renderables, _UNUSED_BASELINE)
+    judgement = Judgement(decision=decision, files=files, renderables=renderables)
+    tell(judgement)
+    if stale is not None:
+        raise stale
     _make(out)
     write_json(decision, files[0])
     write_junit([decision], files[1])
@@ -203,11 +212,19 @@ def judge_run(
     if summary:
         with writing(Path(summary), "GITHUB_STEP_SUMMARY"):
             append_step_summary(summary, [decision])
-    notes = (Text(f"note: {note}", style="dim") for note in decision.notes)
-    renderables = (*gate_renderables([decision]), *notes)
-    if against is not None and decision.baseline is None:
-        renderables = (*renderables, _UNUSED_BASELINE)
-    return Judgement(decision=decision, files=files, renderables=renderables)
+    return judgement
+
+
+def _removed(files: Iterable[Path]) -> UsageError | None:
+    """None once the files are gone; else why one of them is not."""
+    try:
+        for file in files:
+            with writing(file):
+                if file.is_file():
+                    file.unlink()
+    except UsageError as error:
+        return error
+    return None
 
 
 def _against(baseline: Path | None, student: str | None) -> Baseline | None:

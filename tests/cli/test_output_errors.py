@@ -39,12 +39,19 @@ def test_a_verdict_out_of_date_is_removed(finished: Path, kdeval: Kdeval) -> Non
 
 
 def test_files_that_cannot_be_written(finished: Path, kdeval: Kdeval) -> None:
-    """A directory where a file should be, a file where a directory should be."""
+    """A directory where a file should be, a file where a directory should be.
+
+    What was found is shown all the same.
+    """
     (finished / "report" / "report.html").mkdir(parents=True)
-    _is_one_line(kdeval("report", "run"), "report.html", "Is a directory", "--out")
+    report = kdeval("report", "run")
+    _is_one_line(report, "report.html", "Is a directory", "--out")
+    assert "retention" in report.stdout
     assert [path.name for path in (finished / "report").iterdir()] == ["report.html"]
     (finished / "gate" / "gate.json").mkdir(parents=True)
-    _is_one_line(kdeval("gate", "run", "--policy", "gate.yaml"), "gate.json", "--out")
+    gate = kdeval("gate", "run", "--policy", "gate.yaml")
+    _is_one_line(gate, "gate.json", "--out")
+    assert ": pass (" in gate.stdout
     _is_one_line(kdeval("route", "fit", "run", "-o", "gate.yaml"), "gate.yaml", "--out")
     _is_one_line(kdeval("route", "fit", "run", "-o", "/proc/router"), "/proc/router", "--out")
     for told in (False, True):

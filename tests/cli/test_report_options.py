@@ -23,12 +23,12 @@ def finished(recorded_project: Path, kdeval: Kdeval) -> Path:
 
 
 def test_a_report_judges_against_a_baseline(finished: Path, kdeval: Kdeval) -> None:
-    """As the gate does: the same verdict on the same rule, from a run or from a file."""
+    """As the gate does: the same verdict on the same rule, from a run, a file or its directory."""
     kdeval("report", "run", "--format", "baseline", "--out", "base")
     gated = kdeval("gate", "run", "--policy", "next.yaml", "--baseline", "base/baseline.json")
     assert gated.returncode == 0, gated.stderr
     decided = json.loads((finished / "run" / "gate" / "gate.json").read_text())
-    for baseline in ("base/baseline.json", "run"):
+    for baseline in ("base", "run"):
         done = kdeval("report", "run", "--format", "json", "--policy", "next.yaml",
                       "--baseline", baseline, "--out", "out")  # fmt: skip
         assert done.returncode == 0, done.stderr

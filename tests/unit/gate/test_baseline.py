@@ -21,7 +21,7 @@ def test_a_file_holds_what_the_run_says(run: Any, tmp_path: Path) -> None:
     """Written and read again, a baseline is the run's scores; errors are left out."""
     written = write_baseline(tmp_path / "reports" / "baseline.json", run)
     read = load_baseline(tmp_path / "reports" / "baseline.json")
-    assert read == written == load_baseline(run.path)
+    assert read == written == load_baseline(run.path) == load_baseline(tmp_path / "reports")
     old = read.suites["sentiment"]["exact"]["old"]
     assert (old.ids, old.scores) == (("s0", "s1", "s3"), (1.0, 0.0, 1.0))
     assert read.header == run.manifest.header
