@@ -158,8 +158,9 @@ class ChatClient:
         because = ""
         if self._price is not None and self._price.tiers:
             because = (
-                f" by its prompt and {size.most_written:,} new tokens at most "
-                "(generation.max_new_tokens, or the suite's)"
+                f" by its prompt and {size.most_written:,} new tokens at most (where answers are "
+                "shorter, a lower `generation: {max_new_tokens: ...}` in the model's entry, or "
+                "max_new_tokens in the suite, reserves less; what was asked is then asked anew)"
             )
         try:
             await self._budget.reserve(most, because)
