@@ -26,6 +26,7 @@ from kdeval.store.run_directory import RunDirectory
 __all__ = ["Floor", "NoiseFloor", "VariedCondition", "noise_floor"]
 
 KIND: Final = "kdeval.noise_floor"
+_NUMERICS: Final[tuple[Condition, ...]] = ("dtype", "device")
 _POOLED: Mapping[Condition, str] = {"repeat": "asked again", "seed": "other seeds"}
 
 
@@ -52,8 +53,12 @@ class Floor:
         flip_rate: largest share of flips measured; None for scores that are not right or wrong.
         flip_rate_at_most: the same at the document's confidence.
         self_agreement: probability that two answers of the model are the same, under the
-            condition where that is lowest; the ceiling that an agreement is read against.
+            condition where that is lowest; the ceiling that an agreement is read against. Another
+            dtype or device has no say: it makes another numerical model, and a student may well
+            compute as the teacher does.
         self_agreement_under: that condition.
+        numerics_agreement: the same under another dtype or device, which bounds no student.
+        numerics_agreement_under: which of them.
         anything_changed: whether any output or score changed at all.
         unbounded_because: why the difference is not bounded; None where it is, or not known.
     """
@@ -72,6 +77,8 @@ class Floor:
     largest_probability_change: float | None
     anything_changed: bool
     unbounded_because: str | None = None
+    numerics_agreement: Interval | None = None
+    numerics_agreement_under: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +198,14 @@ def _floor(
     unbounded = [change for bound, change in bounds if bound is None]
     worst, under = max((bound or 0.0, change) for bound, change in bounds)
     rates = [cell.flip_rate for _, cell in cells if cell.flip_rate is not None]
-    agreement, agreed_under = _lowest_agreement(
-        conditions,
-        [tables[student, first.suite, first.metric] for student in students],
-        first.slice,
-        confidence,
-    )
+    answers = [
+        (condition, tables[student, first.suite, first.metric])
+        for condition, student in zip(conditions, students, strict=True)
+    ]
+    numerics = [item for item in answers if item[0].condition in _NUMERICS]
+    alike = [item for item in answers if item[0].condition not in _NUMERICS]
+    agreement, agreed_under = _lowest_agreement(alike, first.slice, confidence)
+    in_others, others = _lowest_agreement(numerics, first.slice, confidence)
     return Floor(
         suite=first.suite,
         metric=first.metric,
@@ -212,6 +221,8 @@ def _floor(
         flip_rate_at_most=_largest(rate.high for rate in rates),
         self_agreement=agreement,
         self_agreement_under=agreed_under,
+        numerics_agreement=in_others,
+        numerics_agreement_under=others,
         largest_probability_change=_largest(cell.largest_probability_change for _, cell in cells),
         anything_changed=any(
             cell.scores_changed or (cell.changed is not None and cell.changed.estimate)
@@ -232,19 +243,16 @@ def _at_most(difference: Interval) -> float | None:
 
 
 def _lowest_agreement(
-    conditions: Sequence[VariedCondition],
-    tables: Sequence[PairTable],
-    slice: str,
-    confidence: float,
+    answers: Sequence[tuple[VariedCondition, PairTable]], slice: str, confidence: float
 ) -> tuple[Interval | None, str | None]:
     """Over the kinds of condition; repeats of one kind count as draws of one sample."""
     found: list[tuple[float, int, Interval, str]] = []
-    kinds = [condition.condition for condition in conditions]
+    kinds = [condition.condition for condition, _ in answers]
     for kind in dict.fromkeys(kinds):
         places = [place for place, item in enumerate(kinds) if item == kind]
-        agreement = _agreement([tables[place] for place in places], slice, confidence)
+        agreement = _agreement([answers[place][1] for place in places], slice, confidence)
         if agreement is not None and agreement.estimate is not None:
-            under = _POOLED[kind] if len(places) > 1 else conditions[places[0]].change
+            under = _POOLED[kind] if len(places) > 1 else answers[places[0]][0].change
             found.append((agreement.estimate, places[0], agreement, under))
     if not found:
         return None, None

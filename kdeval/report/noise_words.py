@@ -50,11 +50,22 @@ def floor_sentence(noise: NoiseFloor, floor: Floor) -> str:
             f"({floor.difference_under})"
         )
     known = floor.self_agreement
+    if known is not None:
+        said += (
+            f"; it agrees with itself on {interval_text(known, 'percent')} "
+            f"({floor.self_agreement_under}), the ceiling of any agreement with it"
+        )
+    return said + _other_numerics(floor)
+
+
+def _other_numerics(floor: Floor) -> str:
+    """How often the model agrees with itself in another dtype or on another device."""
+    known = floor.numerics_agreement
     if known is None:
-        return said
+        return ""
     return (
-        f"{said}; it agrees with itself on {interval_text(known, 'percent')} "
-        f"({floor.self_agreement_under}), the ceiling of any agreement with it"
+        f"; with {floor.numerics_agreement_under} it agrees with itself on "
+        f"{interval_text(known, 'percent')}, which is no ceiling but what numerics change"
     )
 
 
@@ -83,15 +94,18 @@ def ceiling_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]
     floors = None if noise is None else noise.of(student.teacher)
     seen: set[str] = set()
     for floor in () if floors is None else floors.floors:
-        known = floor.self_agreement
-        if floor.slice != ALL or floor.suite in seen or known is None:
+        known, numerics = floor.self_agreement, _other_numerics(floor)
+        if floor.slice != ALL or floor.suite in seen or not (known or numerics):
             continue
         seen.add(floor.suite)
-        yield (
-            f"{floor.suite}: {student.teacher} agrees with itself on "
-            f"{interval_text(known, 'percent')} of the samples ({floor.self_agreement_under}): "
-            "the ceiling of an agreement with it"
-        )
+        if known is None:
+            ceiling = f"{student.teacher} was not asked again as configured"
+        else:
+            ceiling = (
+                f"{student.teacher} agrees with itself on {interval_text(known, 'percent')} of the "
+                f"samples ({floor.self_agreement_under}): the ceiling of an agreement with it"
+            )
+        yield f"{floor.suite}: {ceiling}{numerics}"
 
 
 def warning_lines(noise: SelfNoise | None, student: Comparison) -> Iterator[str]:

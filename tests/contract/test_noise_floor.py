@@ -77,6 +77,13 @@ def test_dtype_and_batch_size_of_a_greedy_model(causal: Path) -> None:
     whole = floor.floor("labels", "label")
     assert whole is not None
     assert whole.largest_probability_change == moved["dtype"]
+    assert whole.self_agreement is not None
+    assert whole.self_agreement_under != "bfloat16 instead of float32"
+    assert whole.numerics_agreement_under == "bfloat16 instead of float32"
+    assert whole.numerics_agreement is not None
+    changed = found["dtype"].changed
+    assert changed is not None
+    assert whole.numerics_agreement.estimate == pytest.approx(1 - (changed.estimate or 0))
     reasons = {item.condition: item.reason for item in floor.not_varied}
     assert "greedily" in reasons["seed"]
     assert _measure(causal).asked == 0

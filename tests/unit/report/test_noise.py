@@ -73,6 +73,24 @@ def test_a_difference_below_the_floor_is_told(make_comparison: Make) -> None:
     ]
 
 
+def test_other_numerics_are_told_and_are_no_ceiling(make_comparison: Make) -> None:
+    """A student of the same weights in the same dtype agrees on more than another dtype does."""
+    numerics = {"numerics_agreement": interval(0.57), "numerics_agreement_under": "float32"}
+    told = "; with float32 it agrees with itself on 57.0 % [55.0, 59.0], which is no ceiling"
+    both, alone = floor(**numerics), floor(**numerics, self_agreement=None)
+    for made, ceiling in (
+        (both, "the ceiling of an agreement with it"),
+        (alone, "not asked again"),
+    ):
+        compared = make_comparison()
+        found = judged(compared, noise(made))
+        (line,) = ceiling_lines(found, compared.students[0])
+        assert ceiling in line
+        assert told in line
+        assert told in floor_sentence(noise(made), made)
+    assert judged(make_comparison(), noise(alone)).ceiling("big", "sentiment", "exact") is None
+
+
 @pytest.mark.parametrize(
     ("changes", "quantities"),
     [
