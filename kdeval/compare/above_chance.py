@@ -7,7 +7,15 @@ from kdeval.records import Metric
 from kdeval.stats.interval import Interval, unknown
 from kdeval.stats.means.paired import mean, retention
 
-__all__ = ["above_chance"]
+__all__ = ["above_chance", "no_better_than_guessing"]
+
+
+def no_better_than_guessing(chance: float) -> str:
+    """Why a ratio to such a teacher is refused; `chance` is what guessing scores."""
+    return (
+        f"the teacher is not clearly better than guessing ({chance:.3g}), so a ratio to it says "
+        "nothing"
+    )
 
 
 def above_chance(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kdeval.compare.above_chance import above_chance
+from kdeval.compare.above_chance import above_chance, no_better_than_guessing
 from kdeval.compare.benchmarks import benchmark_notes
 from kdeval.compare.calibration import compare_calibration
 from kdeval.compare.comparison import ALL, Cell, Comparison, RunComparison
@@ -84,7 +84,10 @@ def _compare_student(
                     )
                 )  # fmt: skip
                 if metric == suite.metrics[0] and name in table.tasks:
-                    parts.append(TaskPart(suite.name, metric, name, chosen, cells[-1].retention))
+                    own = cells[-1]
+                    parts.append(
+                        TaskPart(suite.name, metric, name, chosen, own.retention, own.chance)
+                    )
     entry = next(entry for entry in run.manifest.students if entry.name == student)
     teacher = run.manifest.teacher
     return Comparison(
@@ -247,10 +250,7 @@ def _retention(
         method=found.method,
         n=found.n,
         clusters=found.clusters,
-        reason=(
-            f"the teacher is not clearly better than guessing ({chance:.3g}), so a ratio to it "
-            "says nothing"
-        ),
+        reason=no_better_than_guessing(chance),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from kdeval.compare.above_chance import no_better_than_guessing
 from kdeval.compare.figures.overall import MacroTask, Overall
 from kdeval.compare.selection import Selection
 from kdeval.records import Metric
@@ -17,13 +19,14 @@ __all__ = ["TaskPart", "averaged", "compare_tasks", "task_scores"]
 
 
 class TaskPart(NamedTuple):
-    """One task of a run: its place, its pairs, and the retention that its cell shows."""
+    """One task of a run: its place, its pairs, and its cell's retention and score of guessing."""
 
     suite: str
     metric: str
     slice: str
     chosen: Selection
     retention: Interval
+    chance: float | None
 
 
 def _not_averaged(metric: Metric) -> str | None:
@@ -90,6 +93,7 @@ def compare_tasks(
     names = [_task_name(part, parts) for part in kept]
     ranked = [i for i, part in enumerate(kept) if part.retention.estimate is not None]
     worst = _worst([kept[i] for i in ranked], confidence)
+    teacher = macro_mean(scores, "teacher", confidence=confidence)
     return Overall(
         tasks=tuple(
             MacroTask(
@@ -104,13 +108,25 @@ def compare_tasks(
         ),
         at_chance=tuple(name for i, name in enumerate(names) if i not in ranked),
         left_out=tuple(left_out),
-        teacher_score=macro_mean(scores, "teacher", confidence=confidence),
+        teacher_score=teacher,
         student_score=macro_mean(scores, "student", confidence=confidence),
-        retention=macro_retention(scores, confidence=confidence),
+        retention=_above_guessing(macro_retention(scores, confidence=confidence), teacher, kept),
         difference=macro_difference(scores, confidence=confidence),
         worst_task=None if worst is None else names[ranked[worst[0]]],
         worst=None if worst is None else worst[1],
     )
+
+
+def _above_guessing(kept: Interval, teacher: Interval, parts: Sequence[TaskPart]) -> Interval:
+    """The macro retention, refused as a task's own where the teacher's average may be guessing's.
+
+    A task of which no score of guessing is known counts 0, the least that it can be.
+    """
+    guessed = sum(part.chance or 0.0 for part in parts) / len(parts)
+    if not guessed or (teacher.low is not None and teacher.low > guessed):
+        return kept
+    reason = no_better_than_guessing(guessed)
+    return replace(kept, estimate=None, low=None, high=None, reason=reason)
 
 
 def _worst(parts: Sequence[TaskPart], confidence: float) -> tuple[int, Interval] | None:

@@ -85,6 +85,8 @@ def _overall(student: Comparison) -> Iterator[Text]:
         return
     line = f"macro retention, of the means over {counted(len(found.tasks), 'task')}: "
     line += interval_text(found.retention, "percent")
+    if found.retention.reason is not None:
+        line += f" ({found.retention.reason})"
     if found.worst is not None and found.worst_task is not None:
         worst = "worst task"
         if found.at_chance:

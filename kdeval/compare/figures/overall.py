@@ -40,7 +40,8 @@ class Overall:
         left_out: what was not averaged, and why, in words.
         teacher_score: mean over the tasks of the teacher's mean score.
         student_score: the same of the student.
-        retention: the one mean over the other.
+        retention: the one mean over the other; estimate None where the teacher's is not clearly
+            above the same mean of what guessing scores.
         difference: student minus teacher.
         worst_task: name of the task with the lowest retention; None where no task has one.
         worst: its retention, with bounds that hold for the worst task whichever it is.

@@ -111,6 +111,38 @@ def test_a_teacher_at_chance_is_averaged_and_named(tasks_of: MakeRun) -> None:
     assert len(overall.tasks) == 2
 
 
+@pytest.mark.parametrize("promise", ["asymptotic", "strict"])
+def test_a_teacher_that_guesses_has_no_macro_retention(tasks_of: MakeRun, promise: str) -> None:
+    """A student that guesses, too, would keep 100 % of it; no task is left to blame alone."""
+    run = tasks_of(a=(300, 80, 70, 75), b=(300, 75, 75, 70))
+    found = compare_run(run).students[0].overall
+    reason = "the teacher is not clearly better than guessing (0.5), so a ratio to it says nothing"
+    assert (found.retention.estimate, found.retention.reason) == (None, reason)
+    assert found.difference.estimate == pytest.approx(0)
+    rule = only(decide(run, {**MACRO, "min": 0.5}, promise=promise))
+    assert (rule.verdict, rule.bound, rule.opposite_bound) == ("inconclusive", None, None)
+    assert rule.evidence.startswith(f"macro retention unknown: {reason}")
+    assert rule.evidence.endswith(
+        "counted although the teacher is not clearly better than guessing there: a, b"
+    )
+
+
+def test_guessing_counts_as_the_tasks_do(
+    tasks_of: MakeRun, make_run: MakeRun, suite_scores: type[Any], run_parts: type[Any]
+) -> None:
+    """Above chance on average is enough; where a score of guessing is 0, it counts so."""
+    rule = only(decide(tasks_of(a=GOOD, b=(200, 60, 40, 40)), {**MACRO, "min": 0.7}))
+    assert rule.verdict == "pass"
+    assert rule.evidence.endswith("not clearly better than guessing there: b")
+    scores = [1.0, 0.0, 0.0, 0.0] * 50
+    suites = [suite_scores(name=n, teacher=scores, students={"small": scores}) for n in "ab"]
+    unguessed = make_run(
+        *suites, parts=run_parts(metric=Metric(name="exact", low=0.0, high=1.0, chance=0.0))
+    )
+    assert only(decide(unguessed, {**MACRO, "min": 0.7})).verdict == "pass"
+    assert only(decide(make_run(*suites), {**MACRO, "min": 0.7})).verdict == "inconclusive"
+
+
 def test_the_worst_task(tasks_of: MakeRun, flip_scores: Flips) -> None:
     """Its lower bound is the smallest of all tasks' bounds."""
     overall = compare_run(tasks_of(a=GOOD, b=FEW, c=BAD)).students[0].overall

@@ -132,6 +132,11 @@ def test_every_rendering_of_a_report_has_both(
     brief = terminal(summary_renderables(document))
     assert "macro retention, of the means over 3 tasks: 97.8 % [95.8, 99.8]" in brief
     assert "worst of the 2 tasks with a retention of its own, b: 96.1 % [94.1, 98.1]" in brief
+    refused = replace(overall, retention=replace(interval(0.0), estimate=None, reason="a guess"))
+    refused = replace(document, students=(replace(student, overall=refused),))
+    assert "over 3 tasks: – (a guess)" in terminal(summary_renderables(refused))
+    for said in (report_html(refused), report_markdown(refused)):
+        assert "acro retention: a guess" in said
     two = replace(overall, tasks=overall.tasks[:2], at_chance=())
     assert overall_title(two) == "Both tasks, each counted once"
     document = replace(document, students=(replace(student, overall=two),))
