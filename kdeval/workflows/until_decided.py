@@ -231,9 +231,10 @@ class _Asking:
         if not self.plan.looks.taken:
             if self.cluster is not None:
                 self.cluster.release()
+            # on samples of all looks: its rule is decided at the first
             probed = AskedRun(
-                inputs=inputs, asked=asked, store=self.store, out=self.out, progress=self.progress,
-                tell=self.announce,
+                inputs=self.plan.inputs, asked=asked, store=self.store, out=self.out,
+                progress=self.progress, tell=self.announce,
             )  # fmt: skip
             self.spared = probe_latency(probed, whole=True)
         write_run(inputs, asked, self.store, self.out)

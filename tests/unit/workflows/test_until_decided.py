@@ -389,10 +389,10 @@ def test_betting_refuses_samples_that_change_what_was_asked(project: Project) ->
 
 
 def test_latency_is_probed_once(project: Project) -> None:
-    """At the first look, on its samples; its rule has all of its error there."""
+    """At the first look, on samples of all looks; its rule has all of its error there."""
     project.write(400, retained=0.91)
     config = json.loads((project.path / "kdeval.yaml").read_text())
-    config["latency_probe"] = {"requests": 20, "warmup": 0}
+    config["latency_probe"] = {"requests": 100, "warmup": 0}
     (project.path / "kdeval.yaml").write_text(json.dumps(config))
     project.policy(
         "  - {metric: retention, min: 0.9}\n  - {metric: latency_ratio, max: 1000, min_n: 10}"
@@ -403,6 +403,7 @@ def test_latency_is_probed_once(project: Project) -> None:
     assert len(set(made)) == 1
     latency = decision.rules[1]
     assert (latency.look, latency.design.kind, latency.verdict) == (1, "once", "pass")
+    assert latency.n == 100
     assert latency.confidence == pytest.approx(0.95)
 
 
