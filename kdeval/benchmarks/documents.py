@@ -12,7 +12,7 @@ from typing import Any
 from kdeval.benchmarks.answers import compared, likeliest
 from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.metrics import CHOICE_METRICS, Entry
-from kdeval.benchmarks.tasks import TaskSuite
+from kdeval.benchmarks.task_suites import TaskSuite
 from kdeval.records import Kind, Message, Sample
 from kdeval.store.fingerprints import value_digest
 

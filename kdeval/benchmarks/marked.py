@@ -22,7 +22,8 @@ from kdeval.benchmarks.evaluate import ModelLog
 from kdeval.benchmarks.instances import AskedDocument
 from kdeval.benchmarks.metrics import Entry, LoggedMetric, logged_metrics, with_distinct_names
 from kdeval.benchmarks.selection import documents_in_all
-from kdeval.benchmarks.tasks import LoadedTasks, TaskSuite
+from kdeval.benchmarks.task_suites import TaskSuite
+from kdeval.benchmarks.tasks import LoadedTasks
 from kdeval.config.yaml_file import as_plain
 from kdeval.errors import DataError
 from kdeval.models.protocols import Request

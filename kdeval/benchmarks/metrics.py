@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kdeval.benchmarks.aggregation import Reading, readings_of
-from kdeval.benchmarks.tasks import TaskSuite
+from kdeval.benchmarks.task_suites import TaskSuite
 from kdeval.records import Metric
 
 __all__ = ["CHOICE_METRICS", "LoggedMetric", "logged_metrics", "with_distinct_names"]

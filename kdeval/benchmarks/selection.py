@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kdeval.benchmarks.tasks import LoadedTasks, TaskSuite
+from kdeval.benchmarks.task_suites import TaskSuite
+from kdeval.benchmarks.tasks import LoadedTasks
 from kdeval.records import Sample
 from kdeval.suites.sampling import stratified_sample
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +14,16 @@ from lm_eval.tasks import TaskManager
 from kdeval.benchmarks.index import TaskFiles, built_in_tasks, task_files
 from kdeval.benchmarks.quiet import quiet
 from kdeval.benchmarks.random_state import RandomState, as_lm_eval_seeds, random_state
+from kdeval.benchmarks.task_suites import TaskSuite, split_warning, suites_of
 from kdeval.benchmarks.unloadable import file_in_the_making, unloadable
 from kdeval.config.lm_eval import LmEvalConfig
 from kdeval.config.yaml_file import nearest
 from kdeval.errors import DataError, UsageError
 
-__all__ = ["LoadedTasks", "TaskSuite", "examples_of", "load_tasks"]
+__all__ = ["LoadedTasks", "examples_of", "load_tasks"]
 
 _LIKENESS = 0.8
 """Of a name that is suggested: among lm-eval's 15,000 something is always a little alike."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSuite:
-    """Tasks that a report shows as one suite: a task by itself, or a group of tasks alike.
-
-    Attributes:
-        name: of the task or the group.
-        tasks: lm-eval's task objects by name.
-        groups: task name to the group right above it, of groups within the group.
-        by_size: metric to whether lm-eval weights tasks by their size, of metrics that it averages
-            over the group's tasks.
-    """
-
-    name: str
-    tasks: Mapping[str, Any]
-    groups: Mapping[str, str] = field(default_factory=dict)
-    by_size: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +32,13 @@ class LoadedTasks:
 
     Attributes:
         random_state: after loading, as lm-eval leaves it before it builds a model's requests.
+        warnings: which groups are several suites, a line each.
     """
 
     settings: LmEvalConfig
     suites: tuple[TaskSuite, ...]
     random_state: RandomState
+    warnings: tuple[str, ...] = ()
 
     @property
     def tasks(self) -> dict[str, Any]:
@@ -70,15 +55,21 @@ def load_tasks(settings: LmEvalConfig) -> LoadedTasks:
     """
     manager = _manager(settings)
     suites: list[TaskSuite] = []
+    warnings: list[str] = []
     with quiet(), random_state():
         as_lm_eval_seeds()
         for name in settings.tasks:
-            found = list(_suites_of(name, _loaded(manager, name)))
+            entry = _loaded(manager, name)
+            found = list(suites_of(name, entry))
             if not found:
                 raise DataError(f"lm_eval: {name!r} has no tasks")
+            if name in entry.get("groups", {}) and len(found) > 1:
+                warnings.append(split_warning(name, found))
             suites.extend(found)
         state = RandomState.current()
-    loaded = LoadedTasks(settings=settings, suites=tuple(suites), random_state=state)
+    loaded = LoadedTasks(
+        settings=settings, suites=tuple(suites), random_state=state, warnings=tuple(warnings)
+    )
     _check(loaded)
     return loaded
 
@@ -192,44 +183,6 @@ def _loaded(manager: TaskManager, name: str) -> Mapping[str, Any]:
                 return dict(manager.load([name]))
     except Exception as error:
         raise unloadable(name, file, error) from error
-
-
-def _suites_of(name: str, loaded: Mapping[str, Any]) -> Iterable[TaskSuite]:
-    """A group is one suite; a tag is a suite for each of its tasks, as lm-eval reports it."""
-    group = loaded.get("groups", {}).get(name)
-    if group is not None:
-        yield from _of_group(group)
-        return
-    for task_name, task in loaded["tasks"].items():
-        yield TaskSuite(name=task_name, tasks={task_name: task})
-
-
-def _of_group(group: Any) -> Iterable[TaskSuite]:
-    """One suite where all its tasks are marked alike; otherwise one for each member."""
-    tasks = {task.task_name: task for task in group.get_all_tasks()}
-    if len({_marking(task) for task in tasks.values()}) == 1:
-        by_size = {item.metric: item.weight_by_size for item in group.aggregate_metric_list}
-        groups = dict(_groups_within(group))
-        yield TaskSuite(name=group.name, tasks=tasks, groups=groups, by_size=by_size)
-        return
-    for member in group:
-        if hasattr(member, "get_all_tasks"):
-            yield from _of_group(member)
-        else:
-            yield TaskSuite(name=member.task_name, tasks={member.task_name: member})
-
-
-def _groups_within(group: Any) -> Iterable[tuple[str, str]]:
-    for member in group:
-        if hasattr(member, "get_all_tasks"):
-            name = member.name.rpartition("::")[2]
-            yield from ((task.task_name, name) for task in member.get_all_tasks(recursive=False))
-            yield from _groups_within(member)
-
-
-def _marking(task: Any) -> tuple[Any, ...]:
-    filters = getattr(task, "_filters", ())
-    return (task.OUTPUT_TYPE, tuple(task.aggregation()), tuple(item.name for item in filters))
 
 
 def _check(loaded: LoadedTasks) -> None:

@@ -151,7 +151,12 @@ def evaluate(
     search = [Path.cwd()] if base is None else [base, Path.cwd()]
     inputs = prepare(config, limit=limit, search=search)
     benchmarks = prepare_benchmarks(inputs)
-    warnings = (*inputs.warnings, *check_token_fidelity(inputs), *check_hidden_states(inputs))
+    warnings = (
+        *inputs.warnings,
+        *(() if benchmarks is None else benchmarks.loaded.warnings),
+        *check_token_fidelity(inputs),
+        *check_hidden_states(inputs),
+    )
     refuse_looks(out)
     open_run_directory(out, fresh=fresh)
     with open_answers(config, out, fresh=fresh) as store:

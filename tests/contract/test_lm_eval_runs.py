@@ -39,6 +39,11 @@ def test_a_group_of_unlike_tasks_is_a_suite_each(tmp_path: Path) -> None:
         "yes_no": "multiple_choice", "writing": "generation", "sums": "multiple_choice",
         "tagged": "multiple_choice",
     }  # fmt: skip
+    told = [line for line in done.warnings if line.startswith("lm_eval:")]
+    assert told == [
+        "lm_eval: mixed: its tasks are answered or marked in different ways, so it is 3 suites: "
+        "yes_no, writing, sums"
+    ]
 
 
 def test_a_groups_figure_that_is_not_lm_evals_is_told(tmp_path: Path) -> None:

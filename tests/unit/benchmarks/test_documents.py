@@ -11,7 +11,7 @@ import pytest
 from kdeval.benchmarks.answers import answer, compared, likeliest
 from kdeval.benchmarks.documents import Document, cluster_keys, kind_of, prompt_keys, sample_of
 from kdeval.benchmarks.instances import AskedDocument
-from kdeval.benchmarks.tasks import TaskSuite
+from kdeval.benchmarks.task_suites import TaskSuite
 from kdeval.models.protocols import Request
 from kdeval.records import Response, Timing
 
