@@ -91,8 +91,8 @@ def compare_tasks(
         return None
     scores = [task_scores(part) for part in kept]
     names = [_task_name(part, parts) for part in kept]
-    ranked = [i for i, part in enumerate(kept) if part.retention.estimate is not None]
-    worst = _worst([kept[i] for i in ranked], confidence)
+    without = [i for i, part in enumerate(kept) if part.retention.estimate is None]
+    worst = None if without else _worst(kept, confidence)
     teacher = macro_mean(scores, "teacher", confidence=confidence)
     return Overall(
         tasks=tuple(
@@ -106,13 +106,13 @@ def compare_tasks(
             )
             for name, part in zip(names, kept, strict=True)
         ),
-        at_chance=tuple(name for i, name in enumerate(names) if i not in ranked),
+        at_chance=tuple(names[i] for i in without),
         left_out=tuple(left_out),
         teacher_score=teacher,
         student_score=macro_mean(scores, "student", confidence=confidence),
         retention=_above_guessing(macro_retention(scores, confidence=confidence), teacher, kept),
         difference=macro_difference(scores, confidence=confidence),
-        worst_task=None if worst is None else names[ranked[worst[0]]],
+        worst_task=None if worst is None else names[worst[0]],
         worst=None if worst is None else worst[1],
     )
 

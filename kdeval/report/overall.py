@@ -10,7 +10,13 @@ from kdeval.gate.quantity import Unit
 from kdeval.report.numbers import interval_text
 from kdeval.stats.interval import Interval
 
-__all__ = ["OverallRow", "overall_notes", "overall_rows", "overall_title"]
+__all__ = [
+    "OverallRow",
+    "overall_notes",
+    "overall_rows",
+    "overall_title",
+    "worst_untold",
+]
 
 _SHOWN = 6
 
@@ -55,10 +61,21 @@ def overall_notes(found: Overall) -> Iterator[str]:
     if found.at_chance:
         yield (
             f"the teacher is not clearly above chance on {_listed(found.at_chance)}: counted in "
-            "the averages, without a retention of its own"
+            "the averages all the same"
         )
+    untold = worst_untold(found)
+    if untold is not None:
+        yield untold
     if found.left_out:
         yield f"not averaged: {_listed(found.left_out)}"
+
+
+def worst_untold(found: Overall) -> str | None:
+    """Why no task is named as the worst; None where one is."""
+    if not found.at_chance:
+        return None
+    have = "has" if len(found.at_chance) == 1 else "have"
+    return f"worst task cannot be told: {_listed(found.at_chance)} {have} no retention"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from kdeval.report.fitting_table import FittingTable
 from kdeval.report.left_out import left_out_reasons
 from kdeval.report.noise_terminal import student_noise
 from kdeval.report.numbers import count, counted, difference_unit, interval_text, number, score_unit
+from kdeval.report.overall import worst_untold
 from kdeval.report.plain_text import one_line
 from kdeval.report.previous import previous_lines
 from kdeval.report.related.layout import Part
@@ -87,12 +88,11 @@ def _overall(student: Comparison) -> Iterator[Text]:
     line += interval_text(found.retention, "percent")
     if found.retention.reason is not None:
         line += f" ({found.retention.reason})"
-    if found.worst is not None and found.worst_task is not None:
-        worst = "worst task"
-        if found.at_chance:
-            judged = len(found.tasks) - len(found.at_chance)
-            worst = f"worst of the {counted(judged, 'task')} with a retention of its own,"
-        line += f"; {worst} {found.worst_task}: {interval_text(found.worst, 'percent')}"
+    untold = worst_untold(found)
+    if untold is not None:
+        line += f"; {untold}"
+    elif found.worst is not None:
+        line += f"; worst task {found.worst_task}: {interval_text(found.worst, 'percent')}"
     yield _text(line)
 
 

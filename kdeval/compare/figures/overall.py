@@ -32,7 +32,8 @@ class Overall:
     """One student over all tasks of a run, each counted once whatever its number of samples.
 
     A task whose teacher is not above chance counts in the averages, so that what they are averages
-    of does not hang on the data; it has no retention of its own, and so is not among the worst.
+    of does not hang on the data; it has no retention of its own, and it may be the worst: then none
+    is named.
 
     Attributes:
         tasks: what was averaged.
@@ -43,7 +44,7 @@ class Overall:
         retention: the one mean over the other; estimate None where the teacher's is not clearly
             above the same mean of what guessing scores.
         difference: student minus teacher.
-        worst_task: name of the task with the lowest retention; None where no task has one.
+        worst_task: name of the task with the lowest retention; None where some task has none.
         worst: its retention, with bounds that hold for the worst task whichever it is.
     """
 

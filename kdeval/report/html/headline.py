@@ -39,9 +39,9 @@ DEFINITIONS = {
         "are not between 0 and 1 are not averaged."
     ),
     "worst_task": (
-        "Worst task: the task with the lowest retention. Its lower bound holds for every task: the "
-        "smallest of the tasks' bounds, which needs no correction; its upper bound is corrected "
-        "for having been picked among several."
+        "Worst task: the task with the lowest retention, told where every task has one. Its "
+        "lower bound holds for every task: the smallest of the tasks' bounds, which needs no "
+        "correction; its upper bound is corrected for having been picked among several."
     ),
     "agreement": (
         "Agreement: share of samples on which both give the same output, right or wrong."
@@ -116,12 +116,11 @@ def _macro(student: Comparison) -> Iterator[Headline]:
         note=f"mean of {counted(len(found.tasks), 'task')}" + (f"; {notes}" if notes else ""),
     )
     if found.worst is not None:
-        judged = len(found.tasks) - len(found.at_chance)
         yield Headline(
             definition="worst_task",
             label="worst task",
             figure=measured(found.worst, "percent"),
-            note=f"{one_line(found.worst_task or '', 80)}; lowest of {judged:,}",
+            note=f"{one_line(found.worst_task or '', 80)}; lowest of {len(found.tasks):,}",
         )
 
 
