@@ -254,7 +254,7 @@ class LatencyProbe(Strict):
     requests: int = Field(
         100, ge=8, description="measured requests of each model; a smaller run's samples once each"
     )
-    warmup: int = Field(4, ge=0, description="requests of each model before measuring")
+    warmup: int = Field(4, ge=0, description="before measuring, in each command that does")
 
 
 class RunConfig(Strict):
