@@ -1,16 +1,17 @@
-"""Rules on several slices: where some do not pass, which of them are shown to, all the same."""
+"""Rules on several slices or suites: where some fail, which of them are shown to pass."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from kdeval.compare.comparison import ALL
 from kdeval.gate.decision import RuleResult
 from kdeval.gate.quantity import confidence_text, counted
 from kdeval.gate.resolve import Target
 from kdeval.stats.means.several_tests import shown_by_holm
 
-__all__ = ["name_passing"]
+__all__ = ["name_passing", "place_word"]
 
 Passes = Callable[[Target, float], bool]
 """Whether a rule passes at a target when judged at that one-sided level."""
@@ -36,7 +37,7 @@ def name_passing(
     failing = [i for i in open_ones if results[i].verdict == "fail"]
     bearer = (failing or open_ones)[0]
     names = tuple(_name(targets[i]) for i in shown)
-    said = f"of the {counted(len(results), 'slice')} of this rule, "
+    said = f"of the {counted(len(results), place_word(targets))} of this rule, "
     if names:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         sure = f"with {confidence_text(level)} confidence together (Holm)"
@@ -47,7 +48,12 @@ def name_passing(
     return tuple(named if i == bearer else result for i, result in enumerate(results))
 
 
+def place_word(targets: Sequence[Target]) -> str:
+    """What the places of one rule are called: slices, but suites where each is judged whole."""
+    return "suite" if all(target.slice == ALL for target in targets) else "slice"
+
+
 def _name(target: Target) -> str:
     if target.suites_in_run > 1:
-        return f"{target.suite} {target.slice}"
+        return str(target.suite) if target.slice == ALL else f"{target.suite} {target.slice}"
     return str(target.slice)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from kdeval.gate.families import place_word
 from kdeval.gate.ledger import ErrorLedger, ErrorLine, Split
 from kdeval.gate.policy import GatePolicy, Promise
 from kdeval.gate.quantity import counted
@@ -56,15 +57,17 @@ def gate_ledger(
         )
     )
     if named:
-        widest = max(family.error for family in families if len(family.targets) > 1)
+        several = [family for family in families if len(family.targets) > 1]
+        widest = max(family.error for family in several)
+        word = place_word([target for family in several for target in family.targets])
         lines.append(
             ErrorLine(
-                wrong="a slice is named as shown to pass although it does not",
+                wrong=f"a {word} is named as shown to pass although it does not",
                 error=widest,
                 split="Holm",
                 tests=max(len(family.targets) for family in families),
                 promise=_weakest(families),
-                reason="slices of one rule are named by Holm's step-down procedure",
+                reason=f"{word}s of one rule are named by Holm's step-down procedure",
             )
         )
     return ErrorLedger(
@@ -97,7 +100,8 @@ def _pass_line(family: _Family) -> ErrorLine:
     wrong = f"passes wrongly: {rule_text(first)}"
     if count > 1:
         whole = replace(first, slice=first.rule.slice, suite=first.rule.suite or first.suite)
-        wrong = f"passes wrongly on some of {counted(count, 'slice')}: {rule_text(whole)}"
+        places = counted(count, place_word(family.targets))
+        wrong = f"passes wrongly on some of {places}: {rule_text(whole)}"
     split: Split = "intersection-union" if count > 1 else "none"
     reason = (
         "all of them must pass, so each is tested at the full error" if count > 1 else "one test"

@@ -187,15 +187,16 @@ def test_a_rule_on_slices_names_those_that_pass(tasks_of: MakeRun) -> None:
     rule = {"metric": "retention", "suite": "each", "min": 0.9}
     decision = decide(tasks_of(a=GOOD, b=BAD, c=GOOD, d=(30, 27, 0, 0)), rule, min_n=20)
     failed = next(r for r in decision.rules if r.verdict == "fail")
-    assert (failed.suite, failed.shown) == ("b", ("a all", "c all"))
+    assert (failed.suite, failed.shown) == ("b", ("a", "c"))
     assert failed.evidence.endswith(
-        "of the 4 slices of this rule, shown to pass with 95 % confidence together (Holm): "
-        "a all, c all"
+        "of the 4 suites of this rule, shown to pass with 95 % confidence together (Holm): a, c"
     )
     # d passes on its own at 95 %, and not at the level that naming it among four takes
     assert next(r for r in decision.rules if r.suite == "d").verdict == "pass"
     assert all(r.shown is None for r in decision.rules if r is not failed)
     named = next(line for line in decision.ledger.lines if line.split == "Holm")
+    assert named.wrong == "a suite is named as shown to pass although it does not"
+    assert decision.ledger.lines[0].wrong.startswith("passes wrongly on some of 4 suites: ")
     assert (named.tests, named.error) == (4, pytest.approx(0.05))
     assert all(r.shown is None for r in decide(tasks_of(a=GOOD, b=GOOD), rule).rules)
 
