@@ -96,7 +96,9 @@ class Rule(_Strict):
     )
     promise: Promise | None = Field(None, description="of this rule")
     confidence: float | None = Field(None, gt=0.5, lt=1, description="one-sided, of this rule")
-    min_n: int | None = Field(None, ge=1, description="of this rule")
+    min_n: int | None = Field(
+        None, ge=1, description="of this rule; of macro_* all tasks' samples together"
+    )
     max_missing: float | None = Field(None, ge=0, le=1, description="of this rule")
 
     @field_validator("metric", mode="before")
@@ -213,7 +215,12 @@ class GatePolicy(_Strict):
 
     schema_version: Literal[1] = 1
     confidence: float = Field(0.95, gt=0.5, lt=1, description="one-sided, of every rule")
-    min_n: int = Field(50, ge=1, description="a rule on fewer samples is inconclusive")
+    min_n: int = Field(
+        50,
+        ge=1,
+        description="a rule on fewer samples is inconclusive; a macro_* rule counts those of all "
+        "its tasks together",
+    )
     max_missing: float = Field(
         0.05,
         ge=0,
@@ -256,6 +263,10 @@ class GatePolicy(_Strict):
     def least_n(self, rule: Rule) -> int:
         """Samples below which `rule` is inconclusive."""
         return self.min_n if rule.min_n is None else rule.min_n
+
+    def sets_least_n(self, rule: Rule) -> bool:
+        """Whether that number was written down, for `rule` or for all."""
+        return rule.min_n is not None or "min_n" in self.model_fields_set
 
     def most_missing(self, rule: Rule) -> float | None:
         """Share of samples left out above which `rule` is inconclusive; None: it has no such."""

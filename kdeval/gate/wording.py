@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdeval.gate.decision import Verdict
 from kdeval.gate.measurement import Measurement
+from kdeval.gate.policy import GatePolicy
 from kdeval.gate.quantity import confidence_text, counted, enough_digits, number_text, unit_of
 from kdeval.gate.resolve import Target
 from kdeval.stats.interval import Interval
@@ -51,24 +52,37 @@ def evidence_text(
     measured: Measurement,
     verdict: Verdict,
     *,
+    policy: GatePolicy,
     level: float,
-    min_n: int,
-    max_missing: float | None,
+    incomplete: bool,
     samples_missing: int | None,
     could_show: str | None = None,
-    strict: bool = False,
 ) -> str:
     """The figures, the limit, and for an inconclusive rule what is missing.
 
-    `max_missing` is given only where a larger share of the samples is missing than that.
+    Args:
+        target: the rule and its place.
+        measured: its figure.
+        verdict: what came of it.
+        policy: the rule's own.
+        level: one-sided confidence of its bounds.
+        incomplete: whether a larger share of the samples is missing than the policy allows.
+        samples_missing: how many more would make the rule pass, where that is known.
+        could_show: what another run of this size would show, in a sentence.
     """
+    rule = target.rule
+    max_missing = policy.most_missing(rule) if incomplete else None
     parts = [_figures(target, measured.interval, verdict, level)]
-    if strict and not measured.exact and measured.interval.estimate is not None:
+    if (
+        policy.promise_of(rule) == "strict"
+        and not measured.exact
+        and measured.interval.estimate is not None
+    ):
         parts.append(f"strict, {measured.interval.method}")
     if max_missing is not None:
         parts.append(_too_much_missing(target, measured, max_missing))
     elif verdict == "inconclusive":
-        parts.append(_what_is_missing(target, measured, min_n, samples_missing))
+        parts.append(_what_is_missing(target, measured, policy, samples_missing))
         parts.append(could_show or "")
     parts.extend(measured.remarks)
     return "; ".join(part for part in parts if part)
@@ -126,12 +140,13 @@ def _too_much_missing(target: Target, measured: Measurement, allowed: float) -> 
 
 
 def _what_is_missing(
-    target: Target, measured: Measurement, min_n: int, samples_missing: int | None
+    target: Target, measured: Measurement, policy: GatePolicy, samples_missing: int | None
 ) -> str:
-    n, floor = measured.interval.n, measured.floor
+    n, floor, min_n = measured.interval.n, measured.floor, policy.least_n(target.rule)
     parts = []
     if n < min_n:
-        parts.append(f"{counted(n, _unit_word(target))} where the policy asks for {min_n:,}")
+        default = "" if policy.sets_least_n(target.rule) else " (the default; set it in the policy)"
+        parts.append(f"{counted(n, _unit_word(target))}, fewer than min_n: {min_n}{default}")
     if floor is not None and n < floor:
         parts.append(
             f"cannot pass at this n: {counted(floor, _unit_word(target))} are needed even without "

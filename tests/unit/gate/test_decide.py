@@ -72,11 +72,15 @@ def test_below_the_minimum_n_nothing_is_decided(run_of: MakeRun) -> None:
     """Neither a pass nor a fail on fewer samples than the policy asks for."""
     bad = only(decide(run_of(40, both=5, lost=30), RETENTION))
     assert bad.verdict == "inconclusive"
-    assert "40 samples where the policy asks for 50" in bad.evidence
+    default = "fewer than min_n: 50 (the default; set it in the policy)"
+    assert f"40 samples, {default}" in bad.evidence
     good = run_of(49, both=49)
     rule = only(decide(good, {"metric": "difference", "min": -0.5}))
     assert (rule.verdict, rule.samples_missing) == ("inconclusive", 1)
-    assert rule.evidence.endswith("49 samples where the policy asks for 50; needs 1 more sample")
+    assert rule.evidence.endswith(f"49 samples, {default}; needs 1 more sample")
+    own = {"metric": "difference", "min": -0.5, "min_n": 60}
+    for written in (decide(good, own), decide(good, {**own, "min_n": None}, min_n=60)):
+        assert only(written).evidence.endswith("fewer than min_n: 60; needs 11 more samples")
     assert only(decide(good, {"metric": "difference", "min": -0.5}, min_n=49)).verdict == "pass"
     assert only(decide(good, {"metric": "difference", "min": -0.5, "min_n": 49})).verdict == "pass"
 

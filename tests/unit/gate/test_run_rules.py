@@ -50,7 +50,7 @@ def test_costs_of_samples_have_an_n(make_run: MakeRun, suite_scores: type[Any]) 
     few = only(decide(run_with(30), rule, max_missing=1))
     assert (few.verdict, few.n, few.min_n, few.samples_missing) == ("inconclusive", 30, 50, 20)
     assert "cost ratio 0.10" in few.evidence
-    assert "30 requests where the policy asks for 50" in few.evidence
+    assert "30 requests, fewer than min_n: 50 (the default" in few.evidence
     assert "costs known of 30 of 300 requests" in few.evidence
     some = only(decide(run_with(100), rule))
     assert (some.verdict, some.left_out) == ("inconclusive", 200)
