@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from kdeval.compare.comparison import ALL, Missing
 from kdeval.compare.pair_table import PairTable, cluster_codes, load_pairs
 from kdeval.stats.calibration import brier_scores, log_losses
 from kdeval.stats.sets.aggregates import LENGTHS
+from kdeval.store.reasons import alike
 from kdeval.store.run_directory import RunDirectory
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+_REASONS = 10
 _NO_ANSWERS = ("likelihood", "retrieval")
 """Kinds whose outputs do not agree or differ as answers do: a given text, a list of documents."""
 
@@ -174,13 +177,13 @@ def _missing(frame: pd.DataFrame) -> Missing:
             .fillna(frame.loc[unscored, "student_score_reason"].astype(object)),
         ]
     )
-    counts = reasons.value_counts().head(10)
+    counts = {str(reason): int(count) for reason, count in reasons.value_counts().items()}
     return Missing(
         teacher_errors=int(teacher_error.sum()),
         student_errors=int(student_error.sum()),
         both_errors=int((teacher_error & student_error).sum()),
         unscored=int(unscored.sum()),
-        reasons={str(reason): int(count) for reason, count in counts.items()},
+        reasons=dict(islice(alike(counts, most=_REASONS).items(), _REASONS)),
     )
 
 

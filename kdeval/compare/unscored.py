@@ -8,11 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from kdeval.store.reasons import reason_lines
 from kdeval.store.run_directory import RunDirectory, SuiteEntry
 
 __all__ = ["unscored_lines"]
-
-_SHOWN = 3
 
 
 def unscored_lines(run: RunDirectory) -> tuple[str, ...]:
@@ -45,7 +44,7 @@ def _reason(row: Mapping[Any, Any]) -> str:
 
 def _line(suite: SuiteEntry, reasons: Counter[str]) -> str:
     found = reasons.total()
-    why = "; ".join(f"{count:,} x {reason}" for reason, count in reasons.most_common(_SHOWN))
+    why = "; ".join(reason_lines(reasons))
     return (
         f"{suite.name}: {found:,} of {suite.samples:,} samples {'has' if found == 1 else 'have'} "
         f"no score by {suite.metrics[0]} and {'is' if found == 1 else 'are'} left out of both "

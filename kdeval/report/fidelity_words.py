@@ -11,6 +11,7 @@ from kdeval.compare.token_fidelity import TokenFidelity
 from kdeval.compare.top_k import TopK
 from kdeval.report.details import StudentDetails, SuiteDetails
 from kdeval.report.numbers import counted, interval_text, number
+from kdeval.store.reasons import reason_lines
 
 __all__ = [
     "bits_words",
@@ -149,7 +150,4 @@ def left_out_words(found: TokenFidelity) -> str:
     """Which texts were not read, and why; empty where all were."""
     if not found.left_out:
         return ""
-    shown = list(found.left_out.items())[:_REASONS]
-    said = "; ".join(f"{count:,} x {reason}" for reason, count in shown)
-    others = sum(found.left_out.values()) - sum(count for _, count in shown)
-    return f"Left out: {said}{f'; {others:,} for other reasons' if others else ''}."
+    return f"Left out: {'; '.join(reason_lines(found.left_out, most=_REASONS))}."

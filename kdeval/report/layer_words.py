@@ -8,6 +8,7 @@ from kdeval.compare.hidden_states import AttentionFigures, AttentionPair, Hidden
 from kdeval.report.details import StudentDetails
 from kdeval.report.numbers import counted, interval_text, number
 from kdeval.stats.interval import Interval
+from kdeval.store.reasons import reason_lines
 
 __all__ = [
     "LAYERS_MEAN",
@@ -168,7 +169,4 @@ def _spread(pairs: Sequence[AttentionPair], name: str) -> str:
 
 
 def _reasons(left_out: Mapping[str, int]) -> str:
-    shown = list(left_out.items())[:_REASONS]
-    others = sum(left_out.values()) - sum(count for _, count in shown)
-    said = "; ".join(f"{count:,} x {reason}" for reason, count in shown)
-    return f"{said}; {others:,} for other reasons" if others else said
+    return "; ".join(reason_lines(left_out, most=_REASONS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdeval.compare.comparison import Missing
 from kdeval.gate.quantity import counted, left_out_words
+from kdeval.store.reasons import alike
 
 __all__ = ["left_out_reasons"]
 
@@ -21,12 +22,13 @@ def left_out_reasons(missing: Missing, *, brief: bool = False) -> str:
     """
     words = left_out_words(missing, zeros=not brief)
     most = _LONGEST_BRIEF if brief else _LONGEST
-    told = [f"{count:,} x {_cut(reason, most)}" for reason, count in missing.reasons.items()]
+    reasons = alike(missing.reasons, most=_SHOWN)
+    told = [f"{count:,} x {_cut(reason, most)}" for reason, count in reasons.items()]
     if not told:
         return words
     more = f"; {counted(len(told) - _SHOWN, 'more reason')}" if len(told) > _SHOWN else ""
-    reasons = f"{'; '.join(told[:_SHOWN])}{more}"
-    return reasons if brief else f"{words}: {reasons}"
+    shown = f"{'; '.join(told[:_SHOWN])}{more}"
+    return shown if brief else f"{words}: {shown}"
 
 
 def _cut(reason: str, most: int) -> str:

@@ -23,6 +23,7 @@ from kdeval.run.writing import write_run
 from kdeval.store.hidden import HIDDEN_FILES
 from kdeval.store.looks import LOOKS_FILE, read_looks
 from kdeval.store.predictions import writer_lock
+from kdeval.store.reasons import reason_lines
 from kdeval.store.run_directory import RunDirectory
 from kdeval.store.spending import begin_with, spent_in
 from kdeval.store.tokens import TEXTS_FILE, TOKENS_FILE
@@ -98,7 +99,7 @@ class Evaluated:
                 )
                 line += f", {failed.total()} failed ({way_out})"
             lines.append(line)
-            lines += [f"  {count} x {reason}" for reason, count in failed.most_common(3)]
+            lines += [f"  {line}" for line in reason_lines(failed)]
         return (*lines, *self.spent, *self.cache, *(f"warning: {line}" for line in self.warnings))
 
     @property

@@ -7,6 +7,7 @@ in between changes no verdict and gives no second chance.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from kdeval.run.spending import spent_lines
 from kdeval.run.writing import write_run
 from kdeval.store.looks import LookKind, LookTaken, write_looks
 from kdeval.store.predictions import PredictionStore
+from kdeval.store.reasons import reason_lines
 from kdeval.store.run_directory import RunDirectory
 from kdeval.workflows.answers import cache_lines, cache_problems, open_answers
 from kdeval.workflows.benchmarks import refuse_benchmarks
@@ -241,12 +243,10 @@ class _Asking:
         run = RunDirectory.open(self.out)
         dead = [m.name for m in run.manifest.models if m.requests and m.errors == m.requests]
         if dead:
-            reasons = [
-                f"{count} x {reason}" for n in dead for reason, count in asked.failures(n).items()
-            ]
+            reasons = sum((asked.failures(name) for name in dead), Counter[str]())
             raise ModelError(
                 f"{', '.join(dead)}: not one request was answered, so no look was taken "
-                f"({'; '.join(reasons[:3])})"
+                f"({'; '.join(reason_lines(reasons))})"
             )
         return run
 
