@@ -80,6 +80,11 @@ class Floor:
     numerics_agreement: Interval | None = None
     numerics_agreement_under: str | None = None
 
+    @property
+    def score_changed(self) -> bool:
+        """Whether noise was seen in the score itself; other answers may score the same."""
+        return self.anything_changed and (self.difference > 0 or bool(self.flip_rate))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoiseFloor:

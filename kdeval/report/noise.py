@@ -86,7 +86,8 @@ def self_noise(comparison: RunComparison, floors: Sequence[NoiseFloor]) -> SelfN
     """The floors, with a warning at every figure of `comparison` below them; None without floors.
 
     A figure counts as below where it is no larger than the floor at the floor's confidence. Where
-    a model answered alike whenever it was asked, nothing is below.
+    a model's scores were the same whenever it was asked, nothing is below: no noise was seen, and a
+    bound that few samples leave wide is none.
     """
     if not floors:
         return None
@@ -140,13 +141,13 @@ def _highest(
     *,
     of: Literal["difference_at_most", "flip_rate_at_most"] = "difference_at_most",
 ) -> tuple[NoiseFloor, Floor] | None:
-    """The highest floor among the named models that changed at all."""
+    """The highest floor among the named models whose scores changed at all."""
     found = [
         (getattr(floor, of) or 0.0, index, floors[name], floor)
         for index, name in enumerate(names)
         if name in floors
         and (floor := floors[name].floor(suite, metric, slice)) is not None
-        and floor.anything_changed
+        and floor.score_changed
     ]
     if not found:
         return None

@@ -42,6 +42,12 @@ def floor_sentence(noise: NoiseFloor, floor: Floor) -> str:
             f"asked; on others it may differ from itself by at most "
             f"{number_text(most, unit).lstrip('+')}, with {level} confidence"
         )
+    elif not floor.score_changed:
+        said = (
+            f"{where}: the score of {noise.model} did not differ from itself over "
+            f"{counted(floor.n, 'sample')}, which excludes no more than "
+            f"{number_text(most, unit).lstrip('+')} with {level} confidence"
+        )
     else:
         said = (
             f"{where}: {noise.model} differs from itself by "

@@ -97,6 +97,9 @@ def test_other_numerics_are_told_and_are_no_ceiling(make_comparison: Make) -> No
         ({"difference_at_most": 0.019}, []),
         ({"difference_at_most": None}, []),
         ({"anything_changed": False}, []),
+        ({"difference": 0.0, "flip_rate": 0.0, "flip_rate_at_most": 0.2}, []),
+        ({"difference": 0.0, "flip_rate": None}, []),
+        ({"difference": 0.0}, ["difference"]),
         ({"suite": "another"}, []),
         ({"difference": 0.02}, ["difference"]),
         ({"difference_at_most": 0.01, "flip_rate_at_most": 0.08}, ["flips"]),
@@ -105,9 +108,22 @@ def test_other_numerics_are_told_and_are_no_ceiling(make_comparison: Make) -> No
 def test_what_counts_as_below(
     make_comparison: Make, changes: dict[str, Any], quantities: list[str]
 ) -> None:
-    """Up to the floor itself; never without one, nor for a model that never changed."""
+    """Up to the floor itself; never without one, nor for a model whose score never changed.
+
+    Flips that cancel out are noise, though the mean stayed.
+    """
     found = judged(make_comparison(), noise(floor(**changes)))
     assert [item.quantity for item in found.warnings] == quantities
+
+
+def test_other_answers_of_the_same_score_are_no_noise_in_it() -> None:
+    """What few samples cannot exclude was not seen."""
+    same = floor(n=30, difference=0.0, flip_rate=0.0, difference_at_most=0.183)
+    said = floor_sentence(noise(same), same)
+    assert (
+        "the score of big did not differ from itself over 30 samples, which excludes no more than "
+        "18.3 points with 95 % confidence; it agrees with itself on 96.0 %" in said
+    )
 
 
 def test_a_floor_without_a_bound_says_why() -> None:
