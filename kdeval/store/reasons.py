@@ -33,7 +33,7 @@ def alike(reasons: Mapping[str, int], *, most: int) -> dict[str, int]:
 
 
 def reason_lines(reasons: Mapping[str, int], *, most: int = 3) -> list[str]:
-    """Such as "9 x timed out", one a reason; what is beyond `most` of them is told by its number."""
+    """Each with its count, as "9 x timed out"; those beyond `most` are told by their number."""
     found = list(alike(reasons, most=most).items())
     lines = [f"{count:,} x {reason}" for reason, count in found[:most]]
     rest = sum(count for _, count in found[most:])
