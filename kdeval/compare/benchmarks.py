@@ -22,8 +22,8 @@ def benchmark_notes(manifest: RunManifest) -> Iterator[str]:
     ]
     if alone:
         yield (
-            f"{', '.join(alone)}: every document counts as independent, since none is known to "
-            "share a passage with another; intervals are too narrow if some do."
+            f"{', '.join(alone)}: documents of different prompts count as independent, since none "
+            "is known to share a passage with another; intervals are too narrow if some do."
         )
 
 
