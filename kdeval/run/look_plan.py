@@ -85,7 +85,7 @@ def plan_looks(
         policy=policy,
         policy_name=policy_name,
         student=student,
-        asked=_digests(inputs, kind, looks),
+        asked=_asked(inputs),
         samples={
             name: tuple(sum(map(len, order[:units])) for units in steps[name])
             for name, order in orders.items()
@@ -122,12 +122,13 @@ def _betting_steps(totals: Mapping[str, int], earlier: Looks | None) -> dict[str
     }
 
 
-def _digests(inputs: RunInputs, kind: LookKind, looks: int) -> dict[str, str]:
-    settings = [inputs.config.seed, inputs.limit, kind, looks if kind != "betting" else None]
+def _asked(inputs: RunInputs) -> dict[str, str]:
+    """Beside the policy and the looks themselves, what must stay as it is."""
     return {
         "models": value_digest(inputs.fingerprints),
         "suites": value_digest({suite.name: suite.fingerprint for suite in inputs.suites}),
-        "settings": value_digest(settings),
+        "seed": str(inputs.config.seed),
+        "limit": "none" if inputs.limit is None else str(inputs.limit),
     }
 
 

@@ -47,7 +47,7 @@ class Looks:
         policy: digest of the policy (and of the baseline) that the looks are for.
         policy_name: its file, for messages.
         student: whom it judges.
-        asked: digests of what else must not change: "models", "suites", "settings".
+        asked: what else must not change: "models" and "suites" as digests, "seed" and "limit".
         samples: suite to its samples at each planned look.
         units: suite to slice to its independent units (clusters or samples) at each planned look.
         largest_cluster: suite to slice to the most samples that a cluster of it has.

@@ -17,11 +17,7 @@ from kdeval.store.pairs import read_table
 
 __all__ = ["Question", "planned_looks"]
 
-_WORDS = {
-    "models": "the models",
-    "suites": "the suites",
-    "settings": "the seed or --limit",
-}
+_SUITES = "the suites"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +61,7 @@ def planned_looks(
         write_looks(out, new.looks)
         return new
     changed = _changed(earlier, new.looks)
-    if kind == "betting" and earlier.taken and changed == [_WORDS["suites"]]:
+    if kind == "betting" and earlier.taken and changed == [_SUITES]:
         grown = _grown(inputs, out, earlier, looks)
         write_looks(out, grown.looks)
         return grown
@@ -79,15 +75,28 @@ def planned_looks(
 
 
 def _changed(earlier: Looks, now: Looks) -> list[str]:
-    """What is not as it was before the first look, in words."""
-    changed = [text for name, text in _WORDS.items() if earlier.asked.get(name) != now.asked[name]]
-    settings = _WORDS["settings"] in changed
-    if settings and earlier.kind != now.kind:
-        changed[-1] = f"--sequential (it was {earlier.kind.replace('_', '-')}), the seed or --limit"
-    elif settings and earlier.kind != "betting" and earlier.planned != now.planned:
-        changed[-1] = f"--looks (it was {earlier.planned}), the seed or --limit"
+    """What is not as it was before the first look, in words.
+
+    Where another part of the suites is drawn, whether they changed themselves cannot be told.
+    """
+    before, after = earlier.asked, now.asked
+    differs = {name for name in after if before.get(name) != after[name]}
+    changed = []
     if earlier.policy != now.policy:
-        changed.insert(0, f"the policy (it was {earlier.policy_name}), its student or baseline")
+        changed.append(f"the policy (it was {earlier.policy_name}), its student or baseline")
+    if "models" in differs:
+        changed.append("the models")
+    changed += [
+        f"{words} (it was {before.get(name)})"
+        for name, words in (("seed", "the seed"), ("limit", "--limit"))
+        if name in differs
+    ]
+    if earlier.kind != now.kind:
+        changed.append(f"--sequential (it was {earlier.kind.replace('_', '-')})")
+    elif earlier.kind != "betting" and earlier.planned != now.planned:
+        changed.append(f"--looks (it was {earlier.planned})")
+    if "suites" in differs and not differs & {"seed", "limit"}:
+        changed.append(_SUITES)
     return changed
 
 

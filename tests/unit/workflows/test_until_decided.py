@@ -304,12 +304,16 @@ def test_whatever_changed_after_the_first_look_is_refused(project: Project) -> N
         project.ask(tell=stop)
     project.policy("  - {metric: retention, min: 0.8}", "easier.yaml")
     for changed, words in (
-        ({"policy": "easier.yaml"}, "the policy"),
-        ({"limit": 300}, "--limit"),
-        ({"looks": 4}, "--looks"),
-        ({"kind": "betting"}, "--sequential"),
+        ({"policy": "easier.yaml"}, r"the policy \(it was gate.yaml\), its student or baseline"),
+        ({"limit": 300}, r"--limit \(it was none\)"),
+        ({"looks": 4}, r"--looks \(it was 5\)"),
+        ({"kind": "betting"}, r"--sequential \(it was obrien-fleming\)"),
+        (
+            {"looks": 4, "limit": 300},
+            r"--limit \(it was none\); --looks \(it was 5\)",
+        ),
     ):
-        with pytest.raises(RunError, match=words):
+        with pytest.raises(RunError, match=rf"since then this changed: {words}\. What is"):
             project.ask(**changed)
     with pytest.raises(RunError, match="give another --out"):
         project.run(fresh=True)
