@@ -66,6 +66,10 @@ _DEFAULT: Mapping[Kind, str] = {
     "likelihood": "perplexity",
     "retrieval": "ndcg",
 }
+_NOT_OF_TEXTS = frozenset(
+    ("label", "multiple_choice", "macro_f1", "mcc", "perplexity", "bits_per_byte", "ndcg", "recall")
+)
+"""Those that need labels or choices, or belong to a kind of their own."""
 
 
 def resolve_scorer(spec: str | Mapping[str, Any], *, search: Sequence[Path] = ()) -> Scorer:
@@ -135,8 +139,9 @@ def default_scorers(kind: Kind) -> tuple[str, ...]:
         ConfigError: generation, which has no natural one.
     """
     if kind not in _DEFAULT:
+        names = (name for name in _names() if name not in _NOT_OF_TEXTS)
         raise ConfigError(
-            f"a {kind} suite with a reference must name its scorers; valid: {', '.join(_names())}"
+            f"a {kind} suite with a reference must name its scorers; valid: {', '.join(names)}"
         )
     return (_DEFAULT[kind],)
 

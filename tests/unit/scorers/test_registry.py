@@ -104,7 +104,7 @@ def test_the_default_is_by_kind():
     assert default_scorers("classification") == ("label",)
     assert default_scorers("multiple_choice") == ("multiple_choice",)
     assert default_scorers("extraction") == ("json_fields",)
-    with pytest.raises(ConfigError, match="must name its scorers; valid: label"):
+    with pytest.raises(ConfigError, match="must name its scorers; valid: exact, numeric"):
         default_scorers("generation")
 
 
@@ -115,6 +115,7 @@ def test_the_names_offered_are_those_of_the_documentation():
     offered = str(caught.value).split("valid: ")[1].split(", ")
     assert {"score", "pass_at_k", "exact"} <= set(offered)
     assert "recorded_score" not in offered
+    assert not {"label", "ndcg", "perplexity", "mcc"} & set(offered)
     for name in offered:
         assert resolve_scorer(name)
 
