@@ -38,7 +38,8 @@ class JsonFields:
         count_extra_fields: a key that the reference does not have is a wrong field.
         embedded: an object with words around it is read, as long as it is the only one that is
             not inside another; a text with several, or with one that is cut off, scores 0. False:
-            the output must be JSON and nothing else. Lists are never looked for in words.
+            the output must be JSON, or hold one code fence of it. Lists are never looked for in
+            words.
     """
 
     name: str = "json_fields"
