@@ -190,4 +190,4 @@ def _foreign(config: ModelConfig, condition: Condition) -> str:
         return f"echo has no {words}" if condition != "seed" else "its seed makes another model"
     if isinstance(config, CustomModel):
         return "kdeval does not know that of a class of your own; a repeat asks it again"
-    return f"a {config.type} has no {words} to vary"
+    return f"a model of type {config.type} has no {words} to vary"

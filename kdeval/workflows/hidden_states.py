@@ -30,7 +30,7 @@ def check_hidden_states(inputs: RunInputs) -> tuple[str, ...]:
     if not isinstance(inputs.models[teacher.name], HiddenStates):
         raise UsageError(
             f"hidden_states needs a teacher with open weights ({_OPEN}), and {teacher.name!r} is "
-            f"a {teacher.type}: leave hidden_states out"
+            f"of type {teacher.type}: leave hidden_states out"
         )
     if not inputs.suites:
         raise UsageError(

@@ -36,7 +36,7 @@ def check_token_fidelity(inputs: RunInputs) -> tuple[str, ...]:
     if not isinstance(inputs.models[teacher], TokenScorer):
         raise UsageError(
             f"token_fidelity needs a teacher with open weights (type: causal_lm), and {teacher!r} "
-            f"is a {inputs.config.teacher.type}: leave token_fidelity out"
+            f"is of type {inputs.config.teacher.type}: leave token_fidelity out"
         )
     if not any(suite.kind in _WRITTEN for suite in inputs.suites):
         raise UsageError(

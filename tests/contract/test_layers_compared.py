@@ -283,7 +283,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_asked(small: Path
     """A teacher without weights; the first token of models that read one way; unknown settings."""
     config = yaml.safe_load(small.read_text())
     for changes, error, words in (
-        ({"teacher": {"name": "teacher", "type": "echo"}}, UsageError, "teacher with open weights"),
+        ({"teacher": {"name": "teacher", "type": "echo"}}, UsageError, "is of type echo: leave"),
         ({"students": [{"name": "s", "type": "echo"}]}, UsageError, "student with open weights"),
         ({"hidden_states": {"tokens": "first"}}, UsageError, "first token sees no other"),
         ({"hidden_states": {"samples": 3}}, ConfigError, "samples"),
