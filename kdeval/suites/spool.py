@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -41,6 +42,7 @@ class SpooledSamples(Sequence[Sample]):
 
     def __init__(self, samples: Iterable[Sample]) -> None:
         self._file = tempfile.TemporaryFile(prefix="kdeval-samples-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
         self._lock = Lock()
         self._ends = array("Q", [0])
         self._of_suite: list[dict[str, Any]] = []

@@ -278,17 +278,18 @@ def test_rankings_and_repeats(tmp_path: Path) -> None:
     assert again.asked == 10
 
 
-def _running_with(mark: str) -> list[str]:
-    """Processes, of whatever parent, that were started with the mark in their environment.
+_AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+"""Ray's own, that hold no model: a minute or more after a kill -9 they end by themselves."""
 
-    Ray's own two agents write their title over it, and end by themselves within about a minute.
-    """
+
+def _running_with(mark: str) -> list[str]:
+    """Processes, of whatever parent, that were started with the mark in their environment."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if mark.encode() in (entry / "environ").read_bytes():
                 found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return [command for command in found if command]
+    return [command for command in found if command and not command.startswith(_AGENTS)]
 
 
 def _runs(pid: int) -> bool:
