@@ -21,7 +21,7 @@ from kdeval.store.templates import TextField
 from kdeval.store.tool_calls import message_content
 from kdeval.suites.checks import DeclaredLabels, IndicesFrom0, References, UniqueIds
 from kdeval.suites.corpus import read_corpus
-from kdeval.suites.repeats import DIGEST_SIZE, Questions, without_lone_clusters
+from kdeval.suites.repeats import DIGEST_SIZE, QuestionDigests, without_lone_clusters
 from kdeval.suites.sampling import stratified_sample
 from kdeval.suites.schema import SuiteConfig
 from kdeval.suites.spool import spooled
@@ -162,7 +162,7 @@ class _Reading:
         self._references = References(scorers, path, data)
         self._no_unicode: str | None = None
         self._digest = _Digest(_specs(config))
-        self.questions = Questions()
+        self.questions = QuestionDigests()
 
     def __iter__(self) -> Iterator[Sample]:
         for row in read_rows(self._data):

@@ -10,12 +10,12 @@ import numpy as np
 from kdeval.records import Sample
 from kdeval.suites.spool import spooled
 
-__all__ = ["Questions", "distinct_clusters", "repeat_notes", "without_lone_clusters"]
+__all__ = ["QuestionDigests", "distinct_clusters", "repeat_notes", "without_lone_clusters"]
 
 DIGEST_SIZE = 16
 
 
-class Questions:
+class QuestionDigests:
     """What each sample asks, noted while a suite is read; 16 bytes a sample are kept."""
 
     def __init__(self) -> None:
